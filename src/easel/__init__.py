@@ -1,0 +1,1 @@
+"""Easel: pictures from words, in one small, fast, honest house."""

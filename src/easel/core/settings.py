@@ -1,0 +1,67 @@
+"""What a person sets once for the whole house: folders, device, precision.
+
+Read from the environment (EASEL_MODELS=...), then from a TOML file, then the defaults below; doors may override.
+A request's own fields are never here.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Literal
+
+from pydantic import ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from easel.core.errors import BadValue
+
+
+def settings_file() -> Path:
+    """Return where the settings file stands: EASEL_SETTINGS, or easel.toml in the user's configuration folder."""
+    named = os.environ.get("EASEL_SETTINGS")
+    if named:
+        return Path(named)
+    home = os.environ.get("XDG_CONFIG_HOME")
+    return (Path(home) if home else Path.home() / ".config") / "easel" / "easel.toml"
+
+
+class Settings(BaseSettings):
+    """The house's settings.
+
+    models: folder of the user's own models. outputs: folder for pictures. device: where forwards run.
+    precision: number format of the weights; auto is bfloat16 where the processor has it, else float32.
+    threads: processor threads for forwards, 0 for all. mkl_on_amd: answer MKL's vendor check on AMD processors
+    (several times faster matrix products). max_rows: rows of one forward at most.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="EASEL_", frozen=True, extra="forbid")
+
+    models: Path = Path("models")
+    outputs: Path = Path("outputs")
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    threads: int = 0
+    mkl_on_amd: bool = True
+    max_rows: int = 64
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Return the sources in order of precedence: arguments, environment, file."""
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, settings_file())
+
+
+def read_settings(**given: object) -> Settings:
+    """Return the settings in force; `given` wins over environment and file. Raises BadValue."""
+    try:
+        return Settings(**given)  # type: ignore[arg-type]
+    except ValidationError as error:
+        detail = error.errors()[0]
+        place = ".".join(str(part) for part in detail["loc"])
+        raise BadValue(f"setting {place}", detail.get("input"), detail["msg"]) from None

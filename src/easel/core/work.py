@@ -1,0 +1,114 @@
+"""The four kinds of work that a recipe yields, and the rows a forward is made of.
+
+A recipe yields one of these and is sent what its docstring names. Work of one kind whose `key` is equal shares a
+forward; what differs between rows is data. Nothing here does any work: models perform, the engine decides when.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where a run stands: `step` of `steps` pairs of sigmas, and the latest estimate of the clean latent."""
+
+    step: int
+    steps: int
+    denoised: Tensor | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rows:
+    """Rows of one forward, every tensor with the rows first.
+
+    x: (n, channels, height, width), the noisy latents in the path's own scale, float32.
+    sigma: (n,), the noise level of each row, float64.
+    context: (n, tokens, width), the text that leads each row.
+    extra: further row data by name, each (n, ...), as adapters contribute it.
+    """
+
+    x: Tensor
+    sigma: Tensor
+    context: Tensor
+    extra: Mapping[str, Tensor] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return int(self.x.shape[0])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Encode:
+    """Texts to conditioning; sent back: one Conditioning a text, in order."""
+
+    model: Any
+    texts: tuple[str, ...]
+
+    @property
+    def key(self) -> Hashable:
+        return ("encode", id(self.model))
+
+    @property
+    def rows(self) -> int:
+        return len(self.texts)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Evaluate:
+    """One call for `denoised`; sent back: (n, channels, height, width) float32, a row for each of `batch`."""
+
+    model: Any
+    batch: Rows
+    progress: Progress | None = None
+    alone: bool = False
+
+    @property
+    def key(self) -> Hashable:
+        batch = self.batch
+        extra = tuple(sorted((name, tuple(value.shape[1:])) for name, value in batch.extra.items()))
+        shape = (tuple(batch.x.shape[1:]), tuple(batch.context.shape[1:]), extra)
+        return ("evaluate", id(self.model), shape, id(self) if self.alone else None)
+
+    @property
+    def rows(self) -> int:
+        return len(self.batch)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Decode:
+    """Latents to pixels; sent back: (n, 3, height * 8, width * 8) float32 in 0..1."""
+
+    model: Any
+    latents: Tensor
+    alone: bool = False
+
+    @property
+    def key(self) -> Hashable:
+        return ("decode", id(self.model), tuple(self.latents.shape[1:]), id(self) if self.alone else None)
+
+    @property
+    def rows(self) -> int:
+        return int(self.latents.shape[0])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Finish:
+    """Work without a model (pixels to pictures, metadata, post-processing); sent back: what `call` returns."""
+
+    call: Callable[[], Any]
+
+    @property
+    def key(self) -> Hashable:
+        return ("finish", id(self))
+
+    @property
+    def rows(self) -> int:
+        return 1
+
+
+Work = Encode | Evaluate | Decode | Finish
