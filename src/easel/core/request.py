@@ -43,7 +43,8 @@ class Guidance(BaseModel):
 class Request(BaseModel):
     """One picture or one batch of pictures, asked in words.
 
-    Pictures of a batch use seeds seed, seed + 1, ...; sizes are pixels, multiples of 8.
+    Pictures of a batch use seeds seed, seed + 1, ...; sizes are pixels, multiples of 8. alone: share no forward with
+    other requests, for the same bits whatever else runs. preview_every: steps between previews, 0 for none.
     Raises BadValue or UnknownName (never pydantic's own error) when a field is wrong.
     """
 
@@ -65,6 +66,7 @@ class Request(BaseModel):
     batch_size: int = Field(default=1, ge=1, le=128)
     noise: Literal["CPU", "NV"] = "CPU"
     alone: bool = False
+    preview_every: int = Field(default=0, ge=0, le=MAX_STEPS)
 
     @field_validator("prompt", "negative_prompt")
     @classmethod

@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 from typing import Literal
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from easel.core.errors import BadValue
@@ -30,8 +30,7 @@ class Settings(BaseSettings):
 
     models: folder of the user's own models. outputs: folder for pictures. device: where forwards run.
     precision: number format of the weights; auto is bfloat16 where the processor has it, else float32.
-    threads: processor threads for forwards, 0 for all. mkl_on_amd: answer MKL's vendor check on AMD processors
-    (several times faster matrix products). max_rows: rows of one forward at most.
+    threads: processor threads for forwards, 0 for all. max_rows: rows of one forward at most.
     """
 
     model_config = SettingsConfigDict(env_prefix="EASEL_", frozen=True, extra="forbid")
@@ -40,9 +39,8 @@ class Settings(BaseSettings):
     outputs: Path = Path("outputs")
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
-    threads: int = 0
-    mkl_on_amd: bool = True
-    max_rows: int = 64
+    threads: int = Field(default=0, ge=0, le=1024)
+    max_rows: int = Field(default=64, ge=1, le=4096)
 
     @classmethod
     def settings_customise_sources(

@@ -11,16 +11,17 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
     from torch import Tensor
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Where a run stands: `step` of `steps` pairs of sigmas, and the latest estimate of the clean latent."""
+    """Where a run stands: `step` of `steps` pairs of sigmas are done; `preview` is a rough look where one was asked."""
 
     step: int
     steps: int
-    denoised: Tensor | None = None
+    preview: Image | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

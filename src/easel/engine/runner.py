@@ -1,0 +1,87 @@
+"""Performs a group of like work in one call: stack, call, split.
+
+Knows tensors and models' verbs; knows no policy and no runs. What comes back is a value or the error for each piece
+of work, so that one request's trouble never reaches another's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import accumulate
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor
+
+from easel.core.errors import OutOfMemory
+from easel.core.work import Decode, Encode, Evaluate, Finish, Rows, Work
+
+Outcome = Any | BaseException
+Value = TypeVar("Value")
+
+
+def perform(works: Sequence[Work]) -> list[Outcome]:
+    """Return one outcome for each piece of work; all must have the same key.
+
+    When a shared call fails, the group is split in half and tried again, down to one piece, so that only the piece at
+    fault (or one too large for the memory) gets the error.
+    """
+    try:
+        return together(works)
+    except Exception as error:  # the engine's boundary: whatever a model raises belongs to the runs in the call
+        if len(works) == 1:
+            return [in_our_words(error)]
+    half = len(works) // 2
+    return perform(works[:half]) + perform(works[half:])
+
+
+@torch.inference_mode()
+def together(works: Sequence[Work]) -> list[Any]:
+    """Return the results of works of one kind and key, computed by one call."""
+    first = works[0]
+    match first:
+        case Encode():
+            texts = [text for work in works if isinstance(work, Encode) for text in work.texts]
+            return split(first.model.encode(texts), works)
+        case Evaluate():
+            batch = stacked([work.batch for work in works if isinstance(work, Evaluate)])
+            return split_rows(first.model.predict(batch), works)
+        case Decode():
+            latents = torch.cat([work.latents for work in works if isinstance(work, Decode)])
+            return split_rows(first.model.decode(latents), works)
+        case Finish():
+            return [work.call() for work in works if isinstance(work, Finish)]
+
+
+def stacked(batches: Sequence[Rows]) -> Rows:
+    """Return the rows of all batches, in order; shapes per row are equal because the keys are."""
+    if len(batches) == 1:
+        return batches[0]
+    return Rows(
+        x=torch.cat([batch.x for batch in batches]),
+        sigma=torch.cat([batch.sigma for batch in batches]),
+        context=torch.cat([batch.context for batch in batches]),
+        extra={name: torch.cat([batch.extra[name] for batch in batches]) for name in batches[0].extra},
+    )
+
+
+def split(values: Sequence[Value], works: Sequence[Work]) -> list[Sequence[Value]]:
+    """Return the values of each piece of work."""
+    ends = list(accumulate(work.rows for work in works))
+    return [values[end - work.rows : end] for work, end in zip(works, ends, strict=True)]
+
+
+def split_rows(rows: Tensor, works: Sequence[Work]) -> list[Tensor]:
+    """Return the rows of each piece of work."""
+    return list(rows.split([work.rows for work in works]))
+
+
+def in_our_words(error: Exception) -> Exception:
+    """Return torch's out-of-memory as ours; anything else unchanged."""
+    words = str(error)
+    if isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in words:
+        return OutOfMemory(None, None, "ask for a smaller size or batch, or close other programs")
+    return error
+
+
+Perform = Callable[[Sequence[Work]], list[Outcome]]

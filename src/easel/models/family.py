@@ -1,0 +1,77 @@
+"""What a family of models owes the rest of the house, and the table of families.
+
+A family is one file; its model answers the three verbs of a recipe: encode, predict, decode.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Protocol
+
+from easel.core.settings import Settings
+from easel.models.identify import Identity
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from easel.core.work import Rows
+    from easel.models.conditioning import Conditioning
+    from easel.sampling.levels import Levels
+    from easel.sampling.path import Path as NoisePath
+
+
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """A model's own habits, used where a request is silent."""
+
+    width: int
+    height: int
+    steps: int = 20
+    sampler: str = "DPM++ 2M"
+    schedule: str = "Automatic"
+    scale: float = 7.0
+
+
+@dataclass(frozen=True, slots=True)
+class LatentFormat:
+    """Shape of the latent: channels, and how many pixels a latent cell covers along a side."""
+
+    channels: int = 4
+    downscale: int = 8
+
+
+class Model(Protocol):
+    """A loaded model: immutable data and three verbs; per-request state lives elsewhere."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def defaults(self) -> Defaults: ...
+    @property
+    def latent(self) -> LatentFormat: ...
+    @property
+    def path(self) -> NoisePath: ...
+    @property
+    def levels(self) -> Levels: ...
+
+    def encode(self, texts: Sequence[str]) -> list[Conditioning]:
+        """Return one conditioning a text; each text is encoded as if alone."""
+        ...
+
+    def predict(self, rows: Rows) -> Tensor:
+        """Return the denoised latent of each row, (n, channels, height, width) float32."""
+        ...
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """Return pixels (n, 3, height, width) float32 in 0..1 for latents (n, channels, height / 8, width / 8)."""
+        ...
+
+
+FAMILIES = {"sd": "easel.models.sd"}
+
+
+def load(identity: Identity, settings: Settings) -> Model:
+    """Return the model of `identity`, loaded by its family."""
+    return import_module(FAMILIES[identity.family]).load(identity, settings)

@@ -1,0 +1,74 @@
+"""What is this file? Reads names and headers only: never a tensor, never a pickle, never torch.
+
+Diffusers folders are known by their model_index.json; single-file checkpoints enter here when they are supported.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from easel.core.errors import Incomplete, Unrecognised
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What a model's files say about it.
+
+    family: key into families. variant: "1.x" or "2.x". prediction: diffusers' prediction_type. size: bytes on disk.
+    """
+
+    name: str
+    path: Path
+    family: str
+    variant: str
+    prediction: str
+    size: int
+
+
+def is_model(path: Path) -> bool:
+    """Return whether `path` looks like a model that identify() would read."""
+    return (path / "model_index.json").is_file()
+
+
+def identify(path: Path, name: str | None = None) -> Identity:
+    """Return the identity of the model at `path`; raises Unrecognised or Incomplete naming the file."""
+    if path.is_file():
+        raise Unrecognised(
+            f"{path}: single-file checkpoints are not read yet; allowed is a diffusers folder with model_index.json."
+        )
+    if not is_model(path):
+        raise Unrecognised(f"{path}: no model_index.json here; allowed is a diffusers folder.")
+    index = read_json(path / "model_index.json")
+    unet = read_json(path / "unet" / "config.json")
+    scheduler = read_json(path / "scheduler" / "scheduler_config.json")
+    if unet.get("_class_name") != "UNet2DConditionModel" or unet.get("addition_embed_type") is not None:
+        kind = index.get("_class_name", "unknown")
+        raise Unrecognised(f"{path}: pipeline {kind!r} is not supported yet; supported are Stable Diffusion 1.x and 2.x.")
+    if unet.get("in_channels") != 4:
+        raise Unrecognised(
+            f"{path}: a U-Net of {unet.get('in_channels')} input channels is not supported yet; supported is 4."
+        )
+    return Identity(
+        name=name or path.name,
+        path=path,
+        family="sd",
+        variant="2.x" if unet.get("use_linear_projection") else "1.x",
+        prediction=str(scheduler.get("prediction_type", "epsilon")),
+        size=sum(file.stat().st_size for file in path.rglob("*") if file.is_file()),
+    )
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Return the object in a JSON file; raises Incomplete where it is missing, cut short or not an object."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise Incomplete(f"{path}: missing; fetch the whole folder again.") from None
+    except (OSError, ValueError) as error:
+        raise Incomplete(f"{path}: cannot be read as JSON ({error}); fetch the file again.") from None
+    if not isinstance(found, dict):
+        raise Incomplete(f"{path}: holds no JSON object; fetch the file again.")
+    return found

@@ -1,0 +1,131 @@
+"""Stable Diffusion 1.x and 2.x: CLIP text encoder, U-Net with cross-attention, KL autoencoder.
+
+Rombach et al. 2022, arXiv:2112.10752. Loads a diffusers-layout folder; epsilon and v prediction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+import torch
+from torch import Tensor
+
+from easel.core.settings import Settings
+from easel.core.work import Rows
+from easel.models.accelerate import Machine, machine_for
+from easel.models.conditioning import Conditioning
+from easel.models.family import Defaults, LatentFormat
+from easel.models.identify import Identity, read_json
+from easel.models.text import TextEncoder, load_text_encoder
+from easel.models.weights import build
+from easel.sampling.levels import Levels
+from easel.sampling.path import VE
+from easel.sampling.path import Path as NoisePath
+from easel.sampling.prediction import Prediction, prediction
+
+if TYPE_CHECKING:
+    from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+    from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StableDiffusion:
+    """One loaded checkpoint; see models/family.py for the contract."""
+
+    name: str
+    defaults: Defaults
+    latent: LatentFormat
+    path: NoisePath
+    levels: Levels
+    prediction: Prediction
+    machine: Machine
+    text: TextEncoder
+    unet: UNet2DConditionModel
+    vae: AutoencoderKL
+
+    def encode(self, texts: Sequence[str]) -> list[Conditioning]:
+        """Return one conditioning a text, (77 * chunks, width) each."""
+        return [Conditioning(context) for context in self.text.encode(texts)]
+
+    def predict(self, rows: Rows) -> Tensor:
+        """Return the denoised latent of each row, (n, 4, height, width) float32 on the processor."""
+        device, dtype = self.machine.device, self.machine.dtype
+        x = self.prediction.input(rows.x, rows.sigma).to(device, dtype)
+        output: Tensor = self.unet(
+            x.contiguous(memory_format=torch.channels_last),
+            self.levels.timestep(rows.sigma).to(device, torch.float32),
+            rows.context.to(device, dtype),
+            return_dict=False,
+        )[0]
+        return self.prediction.denoised(output.to("cpu", torch.float32), rows.x, rows.sigma)
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """Return pixels (n, 3, 8 * height, 8 * width) float32 in 0..1 on the processor."""
+        config = cast(Any, self.vae.config)
+        z = latents / config.scaling_factor + (config.shift_factor or 0.0)
+        z = z.to(self.machine.device, self.vae.dtype).contiguous(memory_format=torch.channels_last)
+        pixels = self.vae.decode(cast(Any, z), return_dict=False)[0]
+        return (pixels.to("cpu", torch.float32) / 2 + 0.5).clamp(0, 1)
+
+
+def load(identity: Identity, settings: Settings) -> StableDiffusion:
+    """Return the model of a diffusers folder. Raises ModelError naming the file, ResourceError for the device."""
+    from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+    from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+
+    machine = machine_for(settings)
+    folder = identity.path
+    configs = {part: read_json(folder / part / "config.json") for part in ("unet", "vae")}
+    unet: Any = build(
+        lambda: cast(Any, UNet2DConditionModel.from_config(configs["unet"])),
+        folder / "unet",
+        dtype=machine.dtype,
+        device=machine.device,
+    )
+    vae: Any = build(
+        lambda: cast(Any, AutoencoderKL.from_config(configs["vae"])),
+        folder / "vae",
+        dtype=machine.exact,
+        device=machine.device,
+        rename=present_name,
+    )
+    downscale = 2 ** (len(vae.config.block_out_channels) - 1)
+    side = int(unet.config.sample_size) * downscale
+    return StableDiffusion(
+        name=identity.name,
+        defaults=Defaults(width=side, height=side),
+        latent=LatentFormat(channels=vae.config.latent_channels, downscale=downscale),
+        path=VE,
+        levels=levels_of(read_json(folder / "scheduler" / "scheduler_config.json")),
+        prediction=prediction(identity.prediction),
+        machine=machine,
+        text=load_text_encoder(folder, machine),
+        unet=unet.to(memory_format=torch.channels_last),
+        vae=vae.to(memory_format=torch.channels_last),
+    )
+
+
+def levels_of(config: Mapping[str, Any]) -> Levels:
+    """Return the noise levels that a diffusers scheduler config describes."""
+    keys = (
+        "beta_start",
+        "beta_end",
+        "beta_schedule",
+        "num_train_timesteps",
+        "trained_betas",
+        "rescale_betas_zero_snr",
+    )
+    return Levels.from_betas(**{key: config[key] for key in keys if config.get(key) is not None})
+
+
+# Published autoencoders call the parts of their one attention layer so; diffusers now calls them otherwise.
+ATTENTION_NAMES = {".query.": ".to_q.", ".key.": ".to_k.", ".value.": ".to_v.", ".proj_attn.": ".to_out.0."}
+
+
+def present_name(key: str) -> str:
+    """Return an autoencoder's key under the name diffusers gives it today."""
+    for published, present in ATTENTION_NAMES.items():
+        key = key.replace(published, present)
+    return key

@@ -1,0 +1,7 @@
+"""Floor 4: recipes, each the story of one kind of request, told as a generator of work.
+
+A recipe knows a request and a model's verbs; it does not know devices, batching or who else is being served.
+"""
+
+from easel.recipes import text_to_image as text_to_image
+from easel.recipes.common import recipes as recipes

@@ -1,0 +1,143 @@
+"""Pictures from words, end to end on real components at tiny size."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any
+
+import pytest
+import torch
+
+from easel.core.errors import BadValue, UnknownName
+from easel.core.request import Guidance, Request
+from easel.core.result import Picture
+from easel.core.work import Decode, Encode, Evaluate, Finish, Work
+from easel.engine.runner import perform
+from easel.models.family import Model
+from easel.prompt import infotext
+from easel.recipes import recipes
+from easel.recipes.common import check, step_at
+
+QUICK = {"steps": 4, "width": 64, "height": 64, "seed": 3}
+
+
+def told(request: Request, model: Model) -> tuple[list[Work], tuple[Picture, ...]]:
+    """Run a recipe alone; return the work it asked for and its pictures."""
+    story = recipes[request.recipe].make(request, model)
+    works: list[Work] = []
+    outcome: Any = None
+    while True:
+        try:
+            works.append(story.send(outcome))
+        except StopIteration as stop:
+            return works, stop.value
+        (outcome,) = perform([works[-1]])
+        if isinstance(outcome, Exception):
+            raise outcome
+
+
+def test_the_story(tiny: Model) -> None:
+    works, (picture,) = told(Request(prompt="a fox", **QUICK), tiny)
+    assert [type(work) for work in works] == [Encode, *[Evaluate] * 4, Decode, Finish]
+    assert picture.image.size == (64, 64)
+    read = infotext.read(picture.infotext)
+    assert read.prompt == "a fox"
+    assert read.fields["Seed"] == "3"
+    assert read.fields["Sampler"] == "DPM++ 2M"
+    assert read.fields["Size"] == "64x64"
+
+
+def test_picture_i_of_a_batch_is_the_picture_of_seed_plus_i(tiny: Model) -> None:
+    _, batch = told(Request(prompt="a fox", sampler="Euler a", batch_size=3, **QUICK), tiny)
+    assert [picture.seed for picture in batch] == [3, 4, 5]
+    for picture in batch:
+        _, (alone,) = told(Request(prompt="a fox", sampler="Euler a", **QUICK | {"seed": picture.seed}), tiny)
+        difference = torch.tensor(list(alone.image.tobytes())).sub(torch.tensor(list(picture.image.tobytes())))
+        assert int(difference.abs().max()) <= 1
+
+
+def test_unequal_sides_and_long_prompts(tiny: Model) -> None:
+    """A positive of several chunks and a short negative differ in length, so they are asked one after the other."""
+    request = Request(prompt="very long " * 60, **QUICK | {"width": 96, "height": 40})
+    works, (picture,) = told(request, tiny)
+    assert picture.image.size == (96, 40)
+    lengths = [work.batch.context.shape[1] // 77 for work in works if isinstance(work, Evaluate)]
+    assert len(set(lengths)) == 2
+    assert len(lengths) == 2 * 4
+
+
+def test_scale_one_leaves_the_negative_out(tiny: Model) -> None:
+    works, _ = told(Request(prompt="a fox", guidance=Guidance(scale=1), **QUICK), tiny)
+    assert {work.rows for work in works if isinstance(work, Evaluate)} == {1}
+
+
+def test_guidance_interval_saves_rows(tiny: Model) -> None:
+    request = Request(prompt="a fox", guidance=Guidance(scale=5, start=0.25, end=0.75), **QUICK)
+    works, (picture,) = told(request, tiny)
+    assert [work.rows for work in works if isinstance(work, Evaluate)] == [1, 2, 2, 1]
+    assert infotext.read(picture.infotext).fields["CFG interval"] == "0.25-0.75"
+
+
+def test_options_reach_sampler_and_infotext(tiny: Model) -> None:
+    plain = Request(prompt="a fox", sampler="Euler a", **QUICK)
+    changed = Request(prompt="a fox", sampler="Euler a", sampler_options={"eta": 0.0}, **QUICK)
+    _, (first,) = told(plain, tiny)
+    _, (second,) = told(changed, tiny)
+    assert first.image.tobytes() != second.image.tobytes()
+    assert infotext.read(second.infotext).fields["Eta"] == "0.0"
+
+
+def test_previews_come_when_asked(tiny: Model) -> None:
+    works, _ = told(Request(prompt="a fox", preview_every=2, **QUICK | {"steps": 6}), tiny)
+    previews = [work.progress.preview for work in works if isinstance(work, Evaluate) and work.progress]
+    assert [preview is not None for preview in previews] == [False, False, False, True, False, True]
+    assert previews[3] is not None
+    assert previews[3].size == (64, 64)
+
+
+def test_closing_at_every_yield_leaves_nothing_behind(tiny: Model) -> None:
+    request = Request(prompt="a fox", preview_every=1, **QUICK)
+    count = len(told(request, tiny)[0])
+    for stop in range(1, count + 1):
+        story: Generator[Work, Any, Any] = recipes["txt2img"].make(request, tiny)
+        outcome: Any = None
+        for _ in range(stop):
+            (outcome,) = perform([story.send(outcome)])
+        story.close()
+        with pytest.raises(StopIteration):
+            next(story)
+
+
+def test_an_error_thrown_into_a_recipe_ends_it(tiny: Model) -> None:
+    story = recipes["txt2img"].make(Request(prompt="a fox", **QUICK), tiny)
+    next(story)
+    with pytest.raises(MemoryError):
+        story.throw(MemoryError())
+
+
+@pytest.mark.parametrize(
+    ("fields", "error", "words"),
+    [
+        ({"sampler": "dpm++2m"}, UnknownName, "nearest 'DPM++ 2M'"),
+        ({"schedule": "karas"}, UnknownName, "nearest 'Karras'"),
+        ({"recipe": "text_to_imge"}, UnknownName, "nearest 'text_to_image'"),
+        ({"sampler": "Euler", "sampler_options": {"etta": 1.0}}, UnknownName, "option of Euler 'etta'"),
+        ({"sampler": "Euler a", "sampler_options": {"eta": "much"}}, BadValue, "a finite number"),
+        ({"guidance": {"start": 0.7, "end": 0.2}}, BadValue, "at most guidance.end"),
+    ],
+)
+def test_what_can_be_told_without_a_model_is_refused_at_once(
+    fields: dict[str, Any], error: type[Exception], words: str
+) -> None:
+    with pytest.raises(error, match=words.replace("+", r"\+")):
+        check(Request(prompt="a fox", **fields))
+
+
+def test_options_of_a_model_s_own_sampler_are_checked(tiny: Model) -> None:
+    with pytest.raises(UnknownName, match=r"option of DPM\+\+ 2M 'etta'"):
+        told(Request(prompt="a fox", sampler_options={"etta": 1.0}, **QUICK), tiny)
+
+
+def test_steps_are_told_from_sigmas() -> None:
+    sigmas = (10.0, 5.0, 2.0, 0.0)
+    assert [step_at(sigmas, sigma) for sigma in (11.0, 10.0, 7.0, 5.0, 2.0, 1.0)] == [0, 0, 0, 1, 2, 2]
