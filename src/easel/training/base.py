@@ -1,0 +1,223 @@
+"""The base model: a U-Net with cross-attention on the autoencoder's latents, conditioned by the frozen text tower.
+
+v-prediction on a schedule that ends in nearly pure noise, so that sampling may start from noise and still draw plain
+backgrounds in any brightness (Lin et al. 2024).  Latents and text features are computed once and kept on disk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import torch
+from diffusers import AutoencoderKL, UNet2DConditionModel
+from safetensors.torch import load_file, save_file
+from transformers import CLIPTokenizer
+
+from easel.training.autoencoder import encode_mean
+from easel.training.clip import Towers, tokenize
+from easel.training.data import compose
+from easel.training.loop import Losses, Plan, train
+from easel.training.objectives import add_noise, alpha_bars, levels_at, min_snr_weight, v_target, x0_from_v
+from easel.training.scenes import generator
+from easel.training.sheet import write_sheet
+from easel.training.subjects import Subject
+
+CACHE_SEED = 37
+CHUNK = 512
+STEPS = 1000
+BETA_START, BETA_END = 0.00085, 0.025
+SHEET_PROMPTS = (
+    "a fox", "여우", "an apple", "빨간 사과", "a blue fox", "파란 배경의 여우", "a rocket on a black background",
+    "로봇", "a cat and a dog", "고양이와 개", "a ghost on a purple background", "분홍 배경의 유니콘",
+    "pixel art of a frog", "연필로 그린 거북이", "a big pizza", "작은 펭귄", "a silhouette of a rabbit",
+    "호박", "a castle at night", "수채화 나비", "a banana left of a strawberry",
+    "노란 배경의 자동차", "a crown, green background", "눈사람",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class BaseConfig:
+    """The U-Net's size and how it is trained."""
+
+    channels: tuple[int, ...] = (96, 192)
+    heads: tuple[int, ...] = (3, 6)
+    layers: int = 1
+    groups: int = 32
+    batch: int = 32
+    cache: int = 40_960  # compositions whose latents and text features are kept
+    empty: float = 0.1  # share of empty captions, for classifier-free guidance (Ho and Salimans 2022)
+
+
+def make_unet(config: BaseConfig, context_width: int, side: int = 16) -> UNet2DConditionModel:
+    """A new U-Net with random weights; every level has cross-attention."""
+    count = len(config.channels)
+    return UNet2DConditionModel(
+        sample_size=side,
+        in_channels=4,
+        out_channels=4,
+        block_out_channels=config.channels,
+        layers_per_block=config.layers,
+        norm_num_groups=config.groups,
+        cross_attention_dim=context_width,
+        attention_head_dim=config.heads,
+        down_block_types=("CrossAttnDownBlock2D",) * count,
+        up_block_types=("CrossAttnUpBlock2D",) * count,
+    ).to(memory_format=torch.channels_last)
+
+
+@torch.no_grad()
+def encode_text(towers: Towers, tokenizer: CLIPTokenizer, texts: Sequence[str]) -> torch.Tensor:
+    """Context (B, 77, width) float32: the last hidden state after the final norm, as Stable Diffusion 1 takes it."""
+    tokens = tokenize(tokenizer, texts, whole=True).to(towers.scale.device)
+    return towers.text(tokens).last_hidden_state.float()
+
+
+def make_cache(
+    autoencoder: AutoencoderKL,
+    towers: Towers,
+    tokenizer: CLIPTokenizer,
+    levels: list[torch.Tensor],
+    subjects: Sequence[Subject],
+    config: BaseConfig,
+    folder: Path,
+    backwards: bool = False,
+) -> None:
+    """Encodes compositions in chunks of CHUNK, one file each; files that are there are kept."""
+    folder.mkdir(parents=True, exist_ok=True)
+    device = levels[0].device.type
+    starts = range(0, config.cache, CHUNK)
+    for first in reversed(starts) if backwards else starts:
+        path = folder / f"{first:06d}.safetensors"
+        if path.is_file():
+            continue
+        latents, contexts = [], []
+        for start in range(first, min(first + CHUNK, config.cache), 64):
+            examples = compose(levels, subjects, CACHE_SEED, range(start, min(start + 64, first + CHUNK, config.cache)))
+            with torch.no_grad(), torch.autocast(device, torch.bfloat16):
+                mean = encode_mean(autoencoder, examples.pictures)
+                context = encode_text(towers, tokenizer, examples.captions)
+            latents.append((mean.float() * autoencoder.config.scaling_factor).half().cpu())
+            contexts.append(context.half().cpu())
+        passing = path.with_suffix(".part")
+        save_file({"latents": torch.cat(latents).contiguous(), "context": torch.cat(contexts).contiguous()}, passing)
+        passing.replace(path)
+        print(f"cached {first + len(torch.cat(latents))} of {config.cache}", flush=True)
+
+
+def load_cache(config: BaseConfig, folder: Path) -> tuple[torch.Tensor, torch.Tensor]:
+    """Latents (N, 4, 16, 16) and contexts (N, 77, width), float16."""
+    parts = [load_file(folder / f"{first:06d}.safetensors") for first in range(0, config.cache, CHUNK)]
+    return torch.cat([p["latents"] for p in parts]), torch.cat([p["context"] for p in parts])
+
+
+def make_losses(
+    unet: UNet2DConditionModel,
+    latents: torch.Tensor,
+    contexts: torch.Tensor,
+    empty: torch.Tensor,
+    config: BaseConfig,
+) -> Callable[[int], Losses]:
+    """The loss as a function of the step; `empty` (77, width) is the context of no words."""
+    device = next(unet.parameters()).device
+    alpha_bar = alpha_bars(STEPS, BETA_START, BETA_END).to(device)
+    empty = empty.to(device)
+
+    def losses(step: int) -> Losses:
+        rng = generator(CACHE_SEED, 1, step)
+        rows = torch.from_numpy(rng.choice(len(latents), config.batch, replace=len(latents) < config.batch))
+        silent = torch.from_numpy(rng.random(config.batch) < config.empty).to(device)
+        # one noise level from each equal part of the range: the same distribution, less variance
+        spread = (torch.arange(config.batch) + torch.from_numpy(rng.random(config.batch))) / config.batch
+        t = (spread * STEPS).long().clamp(max=STEPS - 1).to(device)
+        x0 = latents[rows].to(device).float()
+        context = torch.where(silent[:, None, None], empty, contexts[rows].to(device).float())
+        eps = torch.randn(x0.shape, generator=torch.Generator().manual_seed(CACHE_SEED * 1_000_003 + step)).to(device)
+        a, s = levels_at(alpha_bar, t)
+        x = add_noise(x0, eps, a, s).contiguous(memory_format=torch.channels_last)
+        with torch.autocast(device.type, torch.bfloat16):
+            v = unet(x, t, context).sample
+        error = (v.float() - v_target(x0, eps, a, s)).square()
+        return {"loss": (error * min_snr_weight(a, s)).mean(), "v": error.mean().detach()}
+
+    return losses
+
+
+@torch.no_grad()
+def sample_latents(
+    unet: UNet2DConditionModel,
+    context: torch.Tensor,
+    empty: torch.Tensor,
+    seeds: Sequence[int],
+    steps: int = 20,
+    scale: float = 4.0,
+    side: int = 16,
+) -> torch.Tensor:
+    """Scaled latents (B, 4, side, side) for contexts (B, 77, width) by DDIM (Song et al. 2021) from pure noise."""
+    device = context.device
+    alpha_bar = alpha_bars(STEPS, BETA_START, BETA_END).to(device)
+    x = torch.stack([torch.randn(4, side, side, generator=torch.Generator().manual_seed(s)) for s in seeds]).to(device)
+    both = torch.cat([empty.to(device).expand_as(context), context])
+    times = torch.linspace(STEPS - 1, 0, steps + 1).round().long()
+    for now, after in pairwise(times):
+        t = now.repeat(len(x)).to(device)
+        with torch.autocast(device.type, torch.bfloat16):
+            v = unet(torch.cat([x, x]), torch.cat([t, t]), both).sample.float()
+        without, with_words = v.chunk(2)
+        v = without + scale * (with_words - without)
+        a, s = levels_at(alpha_bar, t)
+        x0 = x0_from_v(x, v, a, s)
+        if after == 0:
+            return x0
+        eps = s * x + a * v
+        a, s = levels_at(alpha_bar, after.repeat(len(x)).to(device))
+        x = add_noise(x0, eps, a, s)
+    return x
+
+
+@torch.no_grad()
+def draw(
+    unet: UNet2DConditionModel,
+    autoencoder: AutoencoderKL,
+    towers: Towers,
+    tokenizer: CLIPTokenizer,
+    prompts: Sequence[str],
+    seeds: Sequence[int],
+    steps: int = 20,
+    scale: float = 4.0,
+) -> torch.Tensor:
+    """Pictures (B, 3, 128, 128) in -1..1 from words."""
+    context = encode_text(towers, tokenizer, prompts)
+    empty = encode_text(towers, tokenizer, [""])
+    latents = sample_latents(unet, context, empty, seeds, steps, scale, unet.config.sample_size)
+    return autoencoder.decode(latents / autoencoder.config.scaling_factor).sample.float().clamp(-1, 1)
+
+
+def train_base(
+    autoencoder: AutoencoderKL,
+    towers: Towers,
+    tokenizer: CLIPTokenizer,
+    levels: list[torch.Tensor],
+    subjects: Sequence[Subject],
+    config: BaseConfig,
+    plan: Plan,
+    folder: Path,
+    on_sheet: Callable[[UNet2DConditionModel], object] | None = None,
+) -> UNet2DConditionModel:
+    """Trains (or goes on training) the U-Net in `folder`; `on_sheet` is called with each sheet's averaged weights."""
+    make_cache(autoencoder, towers, tokenizer, levels, subjects, config, folder / "cache")
+    latents, contexts = load_cache(config, folder / "cache")
+    torch.manual_seed(CACHE_SEED)
+    unet = make_unet(config, contexts.shape[-1], latents.shape[-1]).to(levels[0].device)
+
+    def sheet(step: int) -> None:
+        pictures = draw(unet, autoencoder, towers, tokenizer, SHEET_PROMPTS, range(len(SHEET_PROMPTS)))
+        write_sheet(folder / "sheet.png", pictures, SHEET_PROMPTS)
+        if on_sheet is not None:
+            on_sheet(unet)
+
+    empty = encode_text(towers, tokenizer, [""])[0].half().float()
+    train(unet, make_losses(unet, latents, contexts, empty, config), plan, folder, sheet)
+    return unet

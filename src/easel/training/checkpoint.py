@@ -1,0 +1,57 @@
+"""Checkpoints: everything a training run needs to go on as if it had never stopped, in one safetensors file.
+
+One file, so that replacing it is atomic.  Knows tensors and JSON values; knows no model.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import nn
+
+
+def save(path: Path, groups: Mapping[str, Mapping[str, torch.Tensor]], facts: Mapping[str, Any]) -> None:
+    """Writes groups of tensors as `group/name` and `facts` as JSON in the header; all or nothing."""
+    tensors = {f"{group}/{name}": t.detach().contiguous() for group, part in groups.items() for name, t in part.items()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    passing = path.with_suffix(".part")
+    save_file(tensors, passing, metadata={"facts": json.dumps(dict(facts))})
+    os.replace(passing, path)
+
+
+def load(path: Path) -> tuple[dict[str, dict[str, torch.Tensor]], dict[str, Any]]:
+    """The groups and facts that `save` wrote."""
+    groups: dict[str, dict[str, torch.Tensor]] = {}
+    with safe_open(path, "pt") as file:
+        facts = json.loads(file.metadata()["facts"])
+        for key in file.keys():  # noqa: SIM118  (safe_open is no mapping)
+            group, name = key.split("/", 1)
+            groups.setdefault(group, {})[name] = file.get_tensor(key)
+    return groups, facts
+
+
+def optimizer_tensors(optimizer: torch.optim.Optimizer, module: nn.Module) -> dict[str, torch.Tensor]:
+    """An optimizer's per-parameter state by parameter name."""
+    return {
+        f"{name}:{key}": value
+        for name, parameter in module.named_parameters()
+        for key, value in optimizer.state.get(parameter, {}).items()
+    }
+
+
+def restore_optimizer(optimizer: torch.optim.Optimizer, module: nn.Module, tensors: Mapping[str, torch.Tensor]) -> None:
+    """Puts back what `optimizer_tensors` took, keeping each tensor's memory format."""
+    parameters = dict(module.named_parameters())
+    for key, value in tensors.items():
+        name, field = key.rsplit(":", 1)
+        parameter = parameters[name]
+        if value.shape == parameter.shape:
+            value = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
+        optimizer.state[parameter][field] = value
