@@ -37,7 +37,7 @@ class Rows:
     x: Tensor
     sigma: Tensor
     context: Tensor
-    extra: Mapping[str, Tensor] = field(default_factory=dict)
+    extra: Mapping[str, Tensor] = field(default_factory=dict[str, Any])
 
     def __len__(self) -> int:
         return int(self.x.shape[0])
