@@ -1,0 +1,77 @@
+"""How help and tables look: plain help in named groups, and rich tables that fit 80 columns on light and dark screens.
+
+Help is plain text because rich takes longer to import than help takes to print.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from typer.core import TyperCommand
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+    from rich.table import Table
+
+UNBROKEN = 10_000  # columns
+HELP = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+
+class GroupedCommand(TyperCommand):
+    """A command whose help shows its options in the groups that their `rich_help_panel` names, in order."""
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write the options of `ctx` to a help formatter."""
+        groups: dict[str, list[tuple[str, str]]] = {}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if record is None:
+                continue
+            group = getattr(parameter, "rich_help_panel", None) or "Options"
+            if parameter.param_type_name == "argument":  # typer would add the argument's Python type to its name
+                group, record = "Arguments", (f"{getattr(parameter, 'metavar', parameter.name)}...", record[1])
+            groups.setdefault(group, []).append(record)
+        for name, records in groups.items():
+            with formatter.section(name):
+                formatter.write_dl(records, col_max=30)
+
+
+def console(*, stderr: bool = False) -> Console:
+    """Return a console that prints text as it is: no markup, no guessing of what to highlight, no emoji codes.
+
+    Where no terminal shows it, lines are as long as they need to be, for grep and friends.
+    """
+    from rich.console import Console
+
+    made = Console(stderr=stderr, markup=False, highlight=False, emoji=False)
+    if not made.is_terminal and "COLUMNS" not in os.environ:
+        made.width = UNBROKEN
+    return made
+
+
+def show(screen: Console, *parts: RenderableType) -> None:
+    """Print tables and the like without the spaces that would fill their last column."""
+    with screen.capture() as captured:
+        screen.print(*parts, sep="\n")
+    for line in captured.get().splitlines():
+        print(line.rstrip())
+
+
+def table(*headings: str) -> Table:
+    """Return a table without lines: headings in bold, two spaces between columns."""
+    from rich.table import Table
+
+    made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for heading in headings:
+        made.add_column(heading, overflow="fold")
+    return made
+
+
+def bytes_in_words(size: float) -> str:
+    """Return a number of bytes as people say it: 35 MB, 1.4 GB (powers of ten, as disks and downloads count)."""
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if size < 999.5:
+            return f"{size:.0f} {unit}" if size >= 10 or unit == "bytes" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} TB"

@@ -1,0 +1,183 @@
+"""Processor, MKL, allocator, memory and disks: what a picture on this machine waits for, and what would help.
+
+Each function looks at one thing and returns a Finding. Functions that read system files take the root they stand under.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import platform
+import shutil
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+from easel.cli.album import nearest_existing
+from easel.cli.findings import Finding
+from easel.cli.gpu import read
+from easel.cli.layout import bytes_in_words
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    import torch as torch_module
+
+GIB = 2**30
+LITTLE_MEMORY = 2 * GIB  # a Stable Diffusion 1.5 in bfloat16 takes this and its activations
+LITTLE_DISK = GIB
+LIBRARIES = ("libtcmalloc_minimal.so*", "libtcmalloc.so*", "libjemalloc.so*")
+LIBRARY_FOLDERS = ("usr/lib/*-linux-gnu", "usr/lib64", "usr/lib", "usr/local/lib")
+PACKAGE_OF = {
+    "debian": "sudo apt install libtcmalloc-minimal4",
+    "ubuntu": "sudo apt install libtcmalloc-minimal4",
+    "fedora": "sudo dnf install gperftools-libs",
+    "rhel": "sudo dnf install gperftools-libs",
+    "arch": "sudo pacman -S gperftools",
+    "suse": "sudo zypper install libtcmalloc4",
+}
+FEATURES = (("amx_bf16", "AMX"), ("avx512_bf16", "AVX-512 with bfloat16"), ("avx512f", "AVX-512"), ("avx2", "AVX2"))
+MKL_ANSWER = "mkl_serv_intel_cpu_true"
+
+
+def processor(torch: ModuleType, root: Path = Path("/")) -> Finding:
+    """Return the processor's name, cores, best instructions, and how fast it multiplies."""
+    facts = cpuinfo(root)
+    flags = facts.get("flags", "").split()
+    best = next((words for flag, words in FEATURES if flag in flags), "")
+    name = " ".join((facts.get("model name") or platform.processor() or platform.machine()).split())
+    cores = f"{usable_cores()} cores" if usable_cores() > 1 else "1 core"
+    speeds = f"float32 {speed(torch, torch.float32):.0f}, bfloat16 {speed(torch, torch.bfloat16):.0f} GFLOP/s"
+    found = ", ".join(part for part in (name, cores, best, speeds) if part)
+    if flags and not best:
+        return Finding("processor", "hint", found, ("It has no AVX2; pictures take very long. Try another machine.",))
+    return Finding("processor", "ok", found)
+
+
+def speed(torch: ModuleType, dtype: torch_module.dtype, side: int = 1024) -> float:
+    """Return GFLOP/s of a matrix product, the best of five after one to warm up."""
+    a = torch.ones(side, side, dtype=dtype)
+    times: list[float] = []
+    for _ in range(6):
+        began = perf_counter()
+        torch.mm(a, a)
+        times.append(perf_counter() - began)
+    return 2 * side**3 / min(times[1:]) / 1e9
+
+
+def mkl(torch: ModuleType, root: Path = Path("/")) -> Finding:
+    """Return whether MKL takes its slow path, as it does on processors that are not Intel's unless it is answered."""
+    if not torch.backends.mkl.is_available():
+        return Finding("MKL", "ok", "not in this torch")
+    vendor = cpuinfo(root).get("vendor_id", "")
+    if vendor == "GenuineIntel":
+        return Finding("MKL", "ok", "fast path (Intel processor)")
+    if answers_mkl():
+        return Finding("MKL", "ok", "fast path (its question for an Intel processor is answered)")
+    source = f"int {MKL_ANSWER}(void){{return 1;}}"
+    return Finding(
+        "MKL",
+        "hint",
+        f"slow path: the processor is not Intel's ({vendor or 'unknown maker'}); float32 runs at about half speed",
+        (
+            "Answer its question; Intel does not support this, the pictures stay the same but for rounding:",
+            f"$ echo '{source}' | cc -shared -fPIC -x c - -o ~/mkl-answer.so",
+            '$ export LD_PRELOAD="$HOME/mkl-answer.so:$LD_PRELOAD"',
+        ),
+    )
+
+
+def answers_mkl() -> bool:
+    """Return whether a preloaded library answers MKL's question for an Intel processor with yes."""
+    try:
+        return bool(getattr(ctypes.CDLL(None), MKL_ANSWER)())
+    except (AttributeError, OSError, TypeError):
+        return False
+
+
+def allocator(root: Path = Path("/")) -> Finding:
+    """Return which memory allocator this process runs on, and where a better one is."""
+    if platform.system() != "Linux":
+        return Finding("allocator", "ok", "the system's own")
+    maps = read(root / "proc/self/maps")
+    for name, words in (("tcmalloc", "TCMalloc"), ("jemalloc", "jemalloc"), ("mimalloc", "mimalloc")):
+        if f"lib{name}" in maps:
+            return Finding("allocator", "ok", words)
+    there = find_allocator(root)
+    if there is not None:
+        return Finding(
+            "allocator",
+            "hint",
+            f"the C library's; {there.name.partition('.')[0].removeprefix('lib')} is installed but not loaded",
+            ("Load it for about a tenth more speed on a processor:", f'$ export LD_PRELOAD="{there}:$LD_PRELOAD"'),
+        )
+    command = next((line for system, line in PACKAGE_OF.items() if system in systems(root)), None)
+    return Finding(
+        "allocator",
+        "hint",
+        "Cannot locate TCMalloc: the C library's allocator is used, about a tenth slower on a processor",
+        (
+            f"$ {command}" if command else "Install TCMalloc (gperftools) with your system's package manager.",
+            "`easel doctor` then says how to load it.",
+        ),
+    )
+
+
+def find_allocator(root: Path) -> Path | None:
+    """Return a TCMalloc or jemalloc among the system's libraries."""
+    for name in LIBRARIES:
+        for folder in LIBRARY_FOLDERS:
+            for place in sorted(root.glob(folder)):
+                found = sorted(place.glob(name), key=lambda path: len(path.name))
+                if found:
+                    return found[0]
+    return None
+
+
+def systems(root: Path) -> set[str]:
+    """Return the names of this Linux distribution and of those it descends from."""
+    names: set[str] = set()
+    for line in read(root / "etc/os-release").splitlines():
+        key, _, value = line.partition("=")
+        if key in ("ID", "ID_LIKE"):
+            names |= set(value.strip("\"'").replace("opensuse", "suse").split())
+    return names
+
+
+def memory(root: Path = Path("/")) -> Finding:
+    """Return how much memory there is, within the container's limit where one is set."""
+    import psutil
+
+    seen = psutil.virtual_memory()
+    limit = read(root / "sys/fs/cgroup/memory.max")
+    total, free = seen.total, seen.available
+    if limit.isdigit() and int(limit) < total:
+        used = read(root / "sys/fs/cgroup/memory.current")
+        total = int(limit)
+        free = min(free, total - int(used) if used.isdigit() else total)
+    found = f"{bytes_in_words(free)} free of {bytes_in_words(total)}"
+    if free < LITTLE_MEMORY:
+        return Finding("memory", "hint", found, ("Enough for the starter; for larger models close other programs.",))
+    return Finding("memory", "ok", found)
+
+
+def disk(name: str, folder: Path, *, needs: str) -> Finding:
+    """Return how much room there is for `folder`, at the nearest folder that exists."""
+    there = nearest_existing(folder)
+    free = shutil.disk_usage(there).free
+    found = f"{folder}, {bytes_in_words(free)} free" + ("" if folder.exists() else ", made when needed")
+    if free < LITTLE_DISK:
+        return Finding(name, "hint", found, (f"{needs}; make room, or choose another folder.",))
+    return Finding(name, "ok", found)
+
+
+def cpuinfo(root: Path) -> dict[str, str]:
+    """Return what Linux says of the first processor; empty elsewhere."""
+    first = read(root / "proc/cpuinfo").partition("\n\n")[0]
+    pairs = (line.partition(":") for line in first.splitlines())
+    return {key.strip(): value.strip() for key, _, value in pairs}
+
+
+def usable_cores() -> int:
+    """Return the number of processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,120 @@
+"""`easel models`: which models, samplers and schedules there are. Reads no weights and loads no torch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from easel.cli.endings import MACHINE, say_error
+from easel.cli.layout import HELP, GroupedCommand
+
+if TYPE_CHECKING:
+    from easel.core.registry import Entry
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+
+app = typer.Typer(
+    help="List models, samplers and schedules.", no_args_is_help=False, context_settings=HELP, rich_markup_mode=None
+)
+
+
+@app.callback(invoke_without_command=True)
+def root(context: typer.Context) -> None:
+    """List models, samplers and schedules."""
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+@app.command("list", cls=GroupedCommand)
+def list_models(as_json: AsJson = False) -> None:
+    """List models; folders that cannot be used, with the reason."""
+    from easel.cli.layout import bytes_in_words, console, show, table
+    from easel.core.settings import read_settings
+    from easel.models.library import Library
+
+    settings = read_settings()
+    usable, broken = Library(settings).identities()
+    if as_json:
+        facts = [
+            {
+                "name": model.name,
+                "family": model.family,
+                "variant": model.variant,
+                "prediction": model.prediction,
+                "bytes": model.size,
+                "path": str(model.path),
+            }
+            for model in usable
+        ]
+        print_json(facts)
+    elif usable:
+        shown = table("name", "family", "size", "where")
+        for model in usable:
+            shown.add_row(model.name, f"{model.family} {model.variant}", bytes_in_words(model.size), str(model.path))
+        show(console(), shown)
+    for error in broken:
+        say_error(error.message)
+    if not usable:
+        say_error(
+            f"no model found; put a diffusers folder into {settings.models.absolute()} (EASEL_MODELS changes it)."
+        )
+        raise typer.Exit(MACHINE)
+
+
+@app.command("samplers", cls=GroupedCommand)
+def list_samplers(as_json: AsJson = False) -> None:
+    """List samplers: other names, default schedule, options."""
+    from easel.sampling import samplers
+
+    list_entries(samplers, as_json=as_json)
+
+
+@app.command("schedules", cls=GroupedCommand)
+def list_schedules(as_json: AsJson = False) -> None:
+    """List schedules: other names, options."""
+    from easel.sampling import schedules
+
+    list_entries(schedules, as_json=as_json)
+
+
+def list_entries(entries: Iterable[Entry[Any]], *, as_json: bool) -> None:
+    """Print a registry; its column of default schedules only where the entries have one."""
+    from easel.cli.layout import console, show, table
+
+    rows = [facts_of(entry) for entry in entries]
+    if as_json:
+        print_json(rows)
+        return
+    scheduled = any("schedule" in row for row in rows)
+    shown = table("name", "also", *(("schedule",) if scheduled else ()), "options")
+    for row in rows:
+        options = ", ".join(f"{name}={value}" for name, value in row["options"].items())
+        middle = (row.get("schedule", ""),) if scheduled else ()
+        also = ", ".join(alias for alias in row["aliases"] if alias.casefold() != row["name"].casefold())
+        shown.add_row(row["name"], also, *middle, options)
+    show(console(), shown)
+
+
+def facts_of(entry: Entry[Any]) -> dict[str, Any]:
+    """Return what doors may show of an entry."""
+    facts: dict[str, Any] = {"name": entry.name, "aliases": list(entry.aliases)}
+    if entry.facts.get("schedule"):
+        facts["schedule"] = entry.facts["schedule"]
+    facts["options"] = {name: finite(option.default) for name, option in entry.options.items()}
+    return facts
+
+
+def finite(value: Any) -> Any:
+    """Return `value`, as text where JSON has no word for it."""
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def print_json(rows: list[dict[str, Any]]) -> None:
+    """Print a list of objects, one a line."""
+    from easel.cli.display import json_line
+
+    for row in rows:
+        print(json_line(row))
