@@ -3,12 +3,12 @@
 Importing it loads neither torch nor numpy, so that doors can list samplers and schedules at once.
 """
 
-from easel.sampling import dpmpp, onestep
+from easel.sampling import adams, distilled, dpm, dpmpp, exponential, heun, onestep, unipc
 from easel.sampling.guidance import Guide, Layout, guide_for
 from easel.sampling.levels import Levels
 from easel.sampling.noise import PictureNoise, noise_for
 from easel.sampling.path import FLOW, VE, Evaluation, Path
-from easel.sampling.samplers import Noise, Sampler, samplers
+from easel.sampling.samplers import Noise, Sampler, checked_options, samplers, sampling, split_joint_name
 from easel.sampling.schedules import schedules, sigmas_for
 
 __all__ = [
@@ -22,11 +22,14 @@ __all__ = [
     "Path",
     "PictureNoise",
     "Sampler",
+    "checked_options",
     "guide_for",
     "noise_for",
     "samplers",
+    "sampling",
     "schedules",
     "sigmas_for",
+    "split_joint_name",
 ]
 
-registering = (dpmpp, onestep)
+registering = (onestep, heun, dpmpp, dpm, adams, unipc, exponential, distilled)

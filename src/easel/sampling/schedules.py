@@ -52,9 +52,7 @@ def sigmas_for(
     sigmas = entry.make(steps + discard, levels, **entry.checked(options)).tolist()
     sigmas = [*sigmas[:steps], 0.0]
     if not all(math.isfinite(a) and a > b for a, b in pairwise(sigmas)):
-        raise BadValue(
-            "schedule options", dict(options), f"values that make {entry.name} fall at each of {steps} steps"
-        )
+        raise BadValue("schedule options", dict(options), f"values with which {entry.name} falls at every step")
     return tuple(sigmas)
 
 
@@ -62,8 +60,10 @@ def resolved(sampler: Entry[Sampler], levels: Levels, schedule: str | None) -> E
     """Return the schedule that this name means for this sampler and model.
 
     Automatic is the sampler's own on tables; on flow the model's even steps, since Karras and its kin were
-    made for sigmas without an upper end.
+    made for sigmas without an upper end. Samplers that choose their own levels only need the model's ends.
     """
+    if sampler.facts["own_levels"]:
+        return schedules["Uniform"]
     entry = schedules[schedule or "Automatic"]
     if entry.name == "Automatic" and levels.table and sampler.facts["schedule"]:
         return schedules[sampler.facts["schedule"]]
