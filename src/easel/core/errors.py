@@ -115,7 +115,7 @@ class Internal(EaselError):
 
     def __init__(self, run: str, cause: BaseException) -> None:
         self.run = run
-        super().__init__(f"internal error in run {run}: {type(cause).__name__}: {cause}")
+        super().__init__(f"internal error in run {run}: {type(cause).__name__}: {' '.join(str(cause).split())}")
 
 
 def nearest(got: str, known: Iterable[str]) -> str | None:
@@ -127,8 +127,10 @@ def nearest(got: str, known: Iterable[str]) -> str | None:
 
 def shown(value: object) -> str:
     """Return `value` as it may stand in a one-line message: quoted, escaped, cut when long."""
-    text = repr(value) if not isinstance(value, str) else ascii(value) if not value.isprintable() else repr(value)
-    return text if len(text) <= LONGEST_VALUE_SHOWN else f"{text[:LONGEST_VALUE_SHOWN]}… ({len(text)} characters)"
+    text = repr(value)
+    text = text if text.isprintable() else ascii(" ".join(text.split()) if not isinstance(value, str) else value)
+    length = len(value) if isinstance(value, str) else len(text)
+    return text if len(text) <= LONGEST_VALUE_SHOWN else f"{text[:LONGEST_VALUE_SHOWN]}… ({length} characters)"
 
 
 def shown_list(names: Iterable[str]) -> str:

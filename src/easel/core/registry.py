@@ -64,11 +64,11 @@ class Registry(Generic[Maker]):
 
         def keep(maker: Maker) -> Maker:
             entry = Entry(name, maker, aliases, MappingProxyType(facts), MappingProxyType(options_of(maker, hidden)))
-            for key in (name, *aliases):
-                if self._keys.setdefault(folded(key), name) != name:
-                    raise ValueError(f"{self.kind} {key!r} is registered twice")
-            if name in self._entries:
-                raise ValueError(f"{self.kind} {name!r} is registered twice")
+            keys = [folded(key) for key in (name, *aliases)]
+            taken = [key for key in keys if self._keys.get(key, name) != name]
+            if taken or name in self._entries:
+                raise ValueError(f"{self.kind} {(taken or [name])[0]!r} is registered twice")
+            self._keys.update(dict.fromkeys(keys, name))
             self._entries[name] = entry
             return maker
 

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from tomllib import TOMLDecodeError
 from typing import Literal
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from easel.core.errors import BadValue
+from easel.core.values import translated
 
 
 def settings_file() -> Path:
@@ -56,10 +58,13 @@ class Settings(BaseSettings):
 
 
 def read_settings(**given: object) -> Settings:
-    """Return the settings in force; `given` wins over environment and file. Raises BadValue."""
+    """Return the settings in force; `given` wins over environment and file. Raises BadValue or UnknownName."""
+    named = os.environ.get("EASEL_SETTINGS")
+    if named and not Path(named).is_file():
+        raise BadValue("EASEL_SETTINGS", named, "a file that exists")
     try:
         return Settings(**given)  # type: ignore[arg-type]
     except ValidationError as error:
-        detail = error.errors()[0]
-        place = ".".join(str(part) for part in detail["loc"])
-        raise BadValue(f"setting {place}", detail.get("input"), detail["msg"]) from None
+        raise translated(error.errors()[0], tuple(Settings.model_fields), kind="setting", before="setting ") from None
+    except (TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise BadValue("settings file", str(settings_file()), "a readable TOML file", remedy=str(error)) from None
