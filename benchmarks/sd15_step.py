@@ -1,7 +1,7 @@
-"""Stable Diffusion 1.5 at full size with random weights: one guided step at 512x512, Easel beside diffusers, in one run.
+"""SD 1.5 at full size with random weights: one guided step at 512x512, Easel beside diffusers, in one run.
 
-Easel loads a whole checkpoint folder and runs a request through its engine; diffusers' U-Net and scheduler take the same
-step as StableDiffusionPipeline does. diffusers' default on a processor is float32.
+Easel loads a whole checkpoint folder and runs a request through its engine; diffusers' U-Net and scheduler take the
+same step as StableDiffusionPipeline does. diffusers' default on a processor is float32.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from pathlib import Path
 from statistics import median
 from time import perf_counter
@@ -35,20 +36,20 @@ from easel.recipes import recipes
 from tests.tiny import write_tokenizer
 
 ROUNDS = 3
-UNET = {
+UNET: dict[str, Any] = {
     "sample_size": 64,
     "cross_attention_dim": 768,
     "attention_head_dim": 8,
     "block_out_channels": (320, 640, 1280, 1280),
 }
-VAE = {
+VAE: dict[str, Any] = {
     "block_out_channels": (128, 256, 512, 512),
     "down_block_types": ("DownEncoderBlock2D",) * 4,
     "up_block_types": ("UpDecoderBlock2D",) * 4,
     "layers_per_block": 2,
     "sample_size": 512,
 }
-TEXT = {"vocab_size": 514, "bos_token_id": 512, "eos_token_id": 513, "pad_token_id": 513} | {
+TEXT: dict[str, Any] = {"vocab_size": 514, "bos_token_id": 512, "eos_token_id": 513, "pad_token_id": 513} | {
     "hidden_size": 768,
     "intermediate_size": 3072,
     "num_hidden_layers": 12,
@@ -89,7 +90,7 @@ def diffusers_step(dtype: torch.dtype) -> float:
     for _ in range(ROUNDS + 1):
         began = perf_counter()
         uncond, cond = unet(torch.cat([latents] * 2), t, text, return_dict=False)[0].chunk(2)
-        scheduler.step(uncond + 7.5 * (cond - uncond), t, latents, return_dict=False)
+        scheduler.step(uncond + 7.5 * (cond - uncond), int(t), latents, return_dict=False)
         times.append(perf_counter() - began)
     return median(times[1:])
 
@@ -117,7 +118,7 @@ def easel_step(folder: Path) -> tuple[str, float, float, float]:
     assert isinstance(endings[-1], Done), endings[-1]
     assert endings[-1].result.pictures[0].image.size == (512, 512)
     evaluations = [time for kind, time in stamps if kind == Evaluate.__name__]
-    steps = [after - before for before, after in zip(evaluations, evaluations[1:], strict=False)]
+    steps = [after - before for before, after in pairwise(evaluations)]
     decoding = stamps[-1][1] - stamps[-2][1]
     return str(model.machine.dtype).removeprefix("torch."), loading, median(steps[1:]), decoding
 

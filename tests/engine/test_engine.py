@@ -78,7 +78,8 @@ def test_an_error_in_work_is_thrown_into_its_recipe() -> None:
         try:
             yield Finish(raising(ValueError("bad")))
         except ValueError as error:
-            assert (yield Finish(lambda: str(error))) == "bad"
+            words = str(error)
+        assert (yield Finish(lambda: words)) == "bad"
         return ()
 
     heard = run_all({"careful": careful(), "careless": iter_once(Finish(raising(ValueError("bad"))))})

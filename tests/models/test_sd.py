@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -49,7 +50,7 @@ def test_denoised_is_diffusers_own(tmp_path: Path, prediction: str) -> None:
     folder = write_tiny_sd(tmp_path / "m", prediction=prediction, linear_projection=True)
     model = load(identify(folder), read_settings(precision="float32"))
     assert identify(folder).variant == "2.x"
-    scheduler = DDIMScheduler.from_pretrained(folder / "scheduler", clip_sample=False)
+    scheduler: Any = DDIMScheduler.from_pretrained(folder / "scheduler", clip_sample=False)
     scheduler.set_timesteps(1000)
     unet = UNet2DConditionModel.from_pretrained(folder / "unet")
     batch = rows()
@@ -86,7 +87,7 @@ def test_emphasis_changes_the_words_and_keeps_the_mean(tiny: Model) -> None:
 def test_decode_is_diffusers_own(tiny_folder: Path, tiny: Model) -> None:
     from diffusers import AutoencoderKL
 
-    vae = AutoencoderKL.from_pretrained(tiny_folder / "vae")
+    vae: Any = AutoencoderKL.from_pretrained(tiny_folder / "vae")
     latents = torch.randn(2, 4, 8, 6)
     theirs = (vae.decode(latents / vae.config.scaling_factor).sample / 2 + 0.5).clamp(0, 1)
     torch.testing.assert_close(tiny.decode(latents), theirs, rtol=1e-4, atol=1e-4)
@@ -217,5 +218,5 @@ def test_shards_load_as_one(tiny_folder: Path, tmp_path: Path, tiny: Model) -> N
     with torch.inference_mode():
         assert torch.equal(again.predict(rows()), tiny.predict(rows()))
     next((folder / "unet").glob("*00002*")).unlink()
-    with pytest.raises(Incomplete, match="shard .* is missing"):
+    with pytest.raises(Incomplete, match=r"shard .* is missing"):
         load(identify(folder), read_settings())

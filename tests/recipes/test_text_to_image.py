@@ -18,7 +18,7 @@ from easel.prompt import infotext
 from easel.recipes import recipes
 from easel.recipes.common import check, step_at
 
-QUICK = {"steps": 4, "width": 64, "height": 64, "seed": 3}
+QUICK: dict[str, Any] = {"steps": 4, "width": 64, "height": 64, "seed": 3}
 
 
 def told(request: Request, model: Model) -> tuple[list[Work], tuple[Picture, ...]]:
@@ -51,7 +51,8 @@ def test_picture_i_of_a_batch_is_the_picture_of_seed_plus_i(tiny: Model) -> None
     _, batch = told(Request(prompt="a fox", sampler="Euler a", batch_size=3, **QUICK), tiny)
     assert [picture.seed for picture in batch] == [3, 4, 5]
     for picture in batch:
-        _, (alone,) = told(Request(prompt="a fox", sampler="Euler a", **QUICK | {"seed": picture.seed}), tiny)
+        same: dict[str, Any] = QUICK | {"seed": picture.seed}
+        _, (alone,) = told(Request(prompt="a fox", sampler="Euler a", **same), tiny)
         difference = torch.tensor(list(alone.image.tobytes())).sub(torch.tensor(list(picture.image.tobytes())))
         assert int(difference.abs().max()) <= 1
 

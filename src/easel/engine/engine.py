@@ -21,9 +21,9 @@ class Engine:
 
     max_rows: int = 64
     perform: Perform = perform
-    runs: dict[str, Run] = field(default_factory=dict)
-    forwards: Counter[str] = field(default_factory=Counter)
-    rows: Counter[str] = field(default_factory=Counter)
+    runs: dict[str, Run] = field(default_factory=dict[str, Run])
+    forwards: Counter[str] = field(default_factory=Counter[str])
+    rows: Counter[str] = field(default_factory=Counter[str])
     turn: int = 0
 
     def add(self, id: str, story: Story, emit: Callable[[Event], None]) -> None:

@@ -12,7 +12,7 @@ from typing import Protocol
 from uuid import uuid4
 
 from easel.core.client import Done, Event, Failed, Queued, WasCancelled
-from easel.core.errors import UnknownName
+from easel.core.errors import ResourceError, UnknownName
 from easel.core.request import Request
 from easel.engine.engine import Engine
 from easel.engine.run import Story
@@ -42,7 +42,9 @@ class LocalClient:
         self._thread.start()
 
     def submit(self, request: Request) -> str:
-        """Take a request and return the id of its run; raises RequestError or ModelError when it is refused."""
+        """Take a request and return the id of its run; raises RequestError, ModelError or ResourceError on refusal."""
+        if self._closing.is_set():
+            raise ResourceError("the engine is closed; open a new client.")
         settled = request.settled()
         check(settled)
         self._models.find(settled.model)

@@ -73,7 +73,7 @@ def split(values: Sequence[Value], works: Sequence[Work]) -> list[Sequence[Value
 
 def split_rows(rows: Tensor, works: Sequence[Work]) -> list[Tensor]:
     """Return the rows of each piece of work."""
-    return list(rows.split([work.rows for work in works]))
+    return list(torch.split(rows, [work.rows for work in works]))
 
 
 def in_our_words(error: Exception) -> Exception:

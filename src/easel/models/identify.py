@@ -46,7 +46,9 @@ def identify(path: Path, name: str | None = None) -> Identity:
     scheduler = read_json(path / "scheduler" / "scheduler_config.json")
     if unet.get("_class_name") != "UNet2DConditionModel" or unet.get("addition_embed_type") is not None:
         kind = index.get("_class_name", "unknown")
-        raise Unrecognised(f"{path}: pipeline {kind!r} is not supported yet; supported are Stable Diffusion 1.x and 2.x.")
+        raise Unrecognised(
+            f"{path}: pipeline {kind!r} is not supported yet; supported are Stable Diffusion 1.x and 2.x."
+        )
     if unet.get("in_channels") != 4:
         raise Unrecognised(
             f"{path}: a U-Net of {unet.get('in_channels')} input channels is not supported yet; supported is 4."

@@ -41,8 +41,7 @@ class TextEncoder:
         states = self.states([chunk for prompt in prompts for chunk in prompt])
         per_text = states.split([len(prompt) for prompt in prompts])
         return [
-            emphasised(state, weights_of(prompt)).flatten(0, 1)
-            for state, prompt in zip(per_text, prompts, strict=True)
+            emphasised(state, weights_of(prompt)).flatten(0, 1) for state, prompt in zip(per_text, prompts, strict=True)
         ]
 
     def tokens(self, text: str) -> list[int]:
@@ -82,9 +81,7 @@ def load_text_encoder(folder: Path, machine: Machine) -> TextEncoder:
     tokenizer = CLIPTokenizer.from_pretrained(folder / "tokenizer")
     config = CLIPTextConfig(**read_json(folder / "text_encoder" / "config.json"))
     if len(tokenizer) > config.vocab_size:
-        raise Mismatch(
-            f"{folder}: the tokenizer knows {len(tokenizer)} tokens, the text encoder {config.vocab_size}."
-        )
+        raise Mismatch(f"{folder}: the tokenizer knows {len(tokenizer)} tokens, the text encoder {config.vocab_size}.")
     model: Any = build(
         lambda: CLIPTextModel(config), folder / "text_encoder", dtype=machine.exact, device=machine.device, rename=plain
     )

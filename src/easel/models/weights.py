@@ -73,7 +73,9 @@ def build(
     if missing := sorted(wanted.keys() - given.keys()):
         raise Incomplete(f"{where}: {len(missing)} tensors are missing, first {missing[0]!r}; fetch it again.")
     if unknown := sorted(given.keys() - wanted.keys()):
-        raise Mismatch(f"{where}: {len(unknown)} tensors have no place in {type(module).__name__}, first {unknown[0]!r}.")
+        raise Mismatch(
+            f"{where}: {len(unknown)} tensors have no place in {type(module).__name__}, first {unknown[0]!r}."
+        )
     for key, tensor in given.items():
         if tensor.shape != wanted[key].shape:
             raise Mismatch(
