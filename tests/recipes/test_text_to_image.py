@@ -21,6 +21,12 @@ from easel.recipes.common import check, step_at
 QUICK: dict[str, Any] = {"steps": 4, "width": 64, "height": 64, "seed": 3}
 
 
+def ask(**changes: Any) -> Request:
+    """A quick request for a fox, with changes."""
+    fields: dict[str, Any] = {"prompt": "a fox", **QUICK, **changes}
+    return Request(**fields)
+
+
 def told(request: Request, model: Model) -> tuple[list[Work], tuple[Picture, ...]]:
     """Run a recipe alone; return the work it asked for and its pictures."""
     story = recipes[request.recipe].make(request, model)
@@ -37,7 +43,7 @@ def told(request: Request, model: Model) -> tuple[list[Work], tuple[Picture, ...
 
 
 def test_the_story(tiny: Model) -> None:
-    works, (picture,) = told(Request(prompt="a fox", **QUICK), tiny)
+    works, (picture,) = told(ask(), tiny)
     assert [type(work) for work in works] == [Encode, *[Evaluate] * 4, Decode, Finish]
     assert picture.image.size == (64, 64)
     read = infotext.read(picture.infotext)
@@ -48,18 +54,17 @@ def test_the_story(tiny: Model) -> None:
 
 
 def test_picture_i_of_a_batch_is_the_picture_of_seed_plus_i(tiny: Model) -> None:
-    _, batch = told(Request(prompt="a fox", sampler="Euler a", batch_size=3, **QUICK), tiny)
+    _, batch = told(ask(sampler="Euler a", batch_size=3), tiny)
     assert [picture.seed for picture in batch] == [3, 4, 5]
     for picture in batch:
-        same: dict[str, Any] = QUICK | {"seed": picture.seed}
-        _, (alone,) = told(Request(prompt="a fox", sampler="Euler a", **same), tiny)
+        _, (alone,) = told(ask(sampler="Euler a", seed=picture.seed), tiny)
         difference = torch.tensor(list(alone.image.tobytes())).sub(torch.tensor(list(picture.image.tobytes())))
         assert int(difference.abs().max()) <= 1
 
 
 def test_unequal_sides_and_long_prompts(tiny: Model) -> None:
     """A positive of several chunks and a short negative differ in length, so they are asked one after the other."""
-    request = Request(prompt="very long " * 60, **QUICK | {"width": 96, "height": 40})
+    request = ask(prompt="very long " * 60, width=96, height=40)
     works, (picture,) = told(request, tiny)
     assert picture.image.size == (96, 40)
     lengths = [work.batch.context.shape[1] // 77 for work in works if isinstance(work, Evaluate)]
@@ -68,20 +73,20 @@ def test_unequal_sides_and_long_prompts(tiny: Model) -> None:
 
 
 def test_scale_one_leaves_the_negative_out(tiny: Model) -> None:
-    works, _ = told(Request(prompt="a fox", guidance=Guidance(scale=1), **QUICK), tiny)
+    works, _ = told(ask(guidance=Guidance(scale=1)), tiny)
     assert {work.rows for work in works if isinstance(work, Evaluate)} == {1}
 
 
 def test_guidance_interval_saves_rows(tiny: Model) -> None:
-    request = Request(prompt="a fox", guidance=Guidance(scale=5, start=0.25, end=0.75), **QUICK)
+    request = ask(guidance=Guidance(scale=5, start=0.25, end=0.75))
     works, (picture,) = told(request, tiny)
     assert [work.rows for work in works if isinstance(work, Evaluate)] == [1, 2, 2, 1]
     assert infotext.read(picture.infotext).fields["CFG interval"] == "0.25-0.75"
 
 
 def test_options_reach_sampler_and_infotext(tiny: Model) -> None:
-    plain = Request(prompt="a fox", sampler="Euler a", **QUICK)
-    changed = Request(prompt="a fox", sampler="Euler a", sampler_options={"eta": 0.0}, **QUICK)
+    plain = ask(sampler="Euler a")
+    changed = ask(sampler="Euler a", sampler_options={"eta": 0.0})
     _, (first,) = told(plain, tiny)
     _, (second,) = told(changed, tiny)
     assert first.image.tobytes() != second.image.tobytes()
@@ -89,7 +94,7 @@ def test_options_reach_sampler_and_infotext(tiny: Model) -> None:
 
 
 def test_previews_come_when_asked(tiny: Model) -> None:
-    works, _ = told(Request(prompt="a fox", preview_every=2, **QUICK | {"steps": 6}), tiny)
+    works, _ = told(ask(preview_every=2, steps=6), tiny)
     previews = [work.progress.preview for work in works if isinstance(work, Evaluate) and work.progress]
     assert [preview is not None for preview in previews] == [False, False, False, True, False, True]
     assert previews[3] is not None
@@ -97,7 +102,7 @@ def test_previews_come_when_asked(tiny: Model) -> None:
 
 
 def test_closing_at_every_yield_leaves_nothing_behind(tiny: Model) -> None:
-    request = Request(prompt="a fox", preview_every=1, **QUICK)
+    request = ask(preview_every=1)
     count = len(told(request, tiny)[0])
     for stop in range(1, count + 1):
         story: Generator[Work, Any, Any] = recipes["txt2img"].make(request, tiny)
@@ -110,7 +115,7 @@ def test_closing_at_every_yield_leaves_nothing_behind(tiny: Model) -> None:
 
 
 def test_an_error_thrown_into_a_recipe_ends_it(tiny: Model) -> None:
-    story = recipes["txt2img"].make(Request(prompt="a fox", **QUICK), tiny)
+    story = recipes["txt2img"].make(ask(), tiny)
     next(story)
     with pytest.raises(MemoryError):
         story.throw(MemoryError())
@@ -136,7 +141,7 @@ def test_what_can_be_told_without_a_model_is_refused_at_once(
 
 def test_options_of_a_model_s_own_sampler_are_checked(tiny: Model) -> None:
     with pytest.raises(UnknownName, match=r"option of DPM\+\+ 2M 'etta'"):
-        told(Request(prompt="a fox", sampler_options={"etta": 1.0}, **QUICK), tiny)
+        told(ask(sampler_options={"etta": 1.0}), tiny)
 
 
 def test_steps_are_told_from_sigmas() -> None:
