@@ -93,7 +93,7 @@ def test_guidance_made_by_itself_speaks_our_errors() -> None:
 
 
 def test_guidance_ends_after_it_starts() -> None:
-    with pytest.raises(BadValue, match=r"guidance\.end is 0\.2, allowed is at least guidance\.start, 0\.5"):
+    with pytest.raises(BadValue, match=r"guidance\.start is 0\.5, allowed is at most guidance\.end, 0\.2"):
         Guidance(start=0.5, end=0.2)
 
 

@@ -44,7 +44,7 @@ class Guidance(Value):
     @model_validator(mode="after")
     def _start_before_end(self) -> Self:
         if self.end < self.start:
-            raise BadValue("guidance.end", self.end, f"at least guidance.start, {self.start}")
+            raise BadValue("guidance.start", self.start, f"at most guidance.end, {self.end}")
         return self
 
 
