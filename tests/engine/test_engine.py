@@ -12,9 +12,9 @@ from easel.core.client import Done, Event, Failed, WasCancelled
 from easel.core.errors import BadValue, Cancelled, Internal, OutOfMemory
 from easel.core.request import Request
 from easel.core.result import Picture
-from easel.core.work import Decode, Evaluate, Finish, Work
+from easel.core.work import Decode, Evaluate, Finish, Rows, Work
 from easel.engine.engine import Engine
-from easel.engine.runner import perform
+from easel.engine.runner import cut, fitting, perform
 from easel.models.family import Model
 from easel.recipes import recipes
 
@@ -141,6 +141,18 @@ def test_the_result_says_what_it_cost(tiny: Model) -> None:
     assert isinstance(ending, Done)
     assert ending.result.evaluations == 3
     assert ending.result.seconds > 0
+
+
+def test_large_batches_are_cut_to_what_a_call_should_hold() -> None:
+    """One row of 1024 x 512 pictures counts as two of 512 x 512; the parts in order are the whole."""
+    batch = Rows(torch.arange(7.0)[:, None, None, None].expand(7, 4, 128, 64), torch.arange(7.0), torch.zeros(7, 77, 8))
+    assert fitting(4 * 64 * 64, batch.x) == 2
+    parts = cut(batch, 2)
+    assert [len(part) for part in parts] == [2, 2, 2, 1]
+    assert torch.equal(torch.cat([part.x for part in parts]), batch.x)
+    assert torch.equal(torch.cat([part.sigma for part in parts]), batch.sigma)
+    assert fitting(1, batch.x) == 1
+    assert cut(batch, 7) == [batch]
 
 
 class Cramped:

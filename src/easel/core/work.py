@@ -49,10 +49,11 @@ class Encode:
 
     model: Any
     texts: tuple[str, ...]
+    alone: bool = False
 
     @property
     def key(self) -> Hashable:
-        return ("encode", id(self.model))
+        return ("encode", id(self.model), id(self) if self.alone else None)
 
     @property
     def rows(self) -> int:

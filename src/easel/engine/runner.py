@@ -16,6 +16,10 @@ from torch import Tensor
 from easel.core.errors import OutOfMemory
 from easel.core.work import Decode, Encode, Evaluate, Finish, Rows, Work
 
+# Latent cells of one call at most, so that a large batch takes time and not all memory:
+EVALUATED = 64 * 64 * 64  # 64 rows at 512x512, 16 at 1024x1024
+DECODED = 4 * 64 * 64  # 4 pictures at 512x512, one at 1024x1024; decoders hold about 0.5 GB for each
+
 Outcome = Any | BaseException
 Value = TypeVar("Value")
 
@@ -45,12 +49,34 @@ def together(works: Sequence[Work]) -> list[Any]:
             return split(first.model.encode(texts), works)
         case Evaluate():
             batch = stacked([work.batch for work in works if isinstance(work, Evaluate)])
-            return split_rows(first.model.predict(batch), works)
+            parts = cut(batch, fitting(EVALUATED, batch.x))
+            return split_rows(torch.cat([first.model.predict(part) for part in parts]), works)
         case Decode():
             latents = torch.cat([work.latents for work in works if isinstance(work, Decode)])
-            return split_rows(first.model.decode(latents), works)
+            parts = latents.split(fitting(DECODED, latents))
+            return split_rows(torch.cat([first.model.decode(part) for part in parts]), works)
         case Finish():
             return [work.call() for work in works if isinstance(work, Finish)]
+
+
+def fitting(cells: int, latents: Tensor) -> int:
+    """Return how many rows of latents (n, channels, height, width) hold at most `cells` cells, at least 1."""
+    return max(1, cells // (latents.shape[-2] * latents.shape[-1]))
+
+
+def cut(batch: Rows, rows: int) -> list[Rows]:
+    """Return a batch in parts of at most `rows` rows."""
+    if len(batch) <= rows:
+        return [batch]
+    return [
+        Rows(
+            batch.x[start : start + rows],
+            batch.sigma[start : start + rows],
+            batch.context[start : start + rows],
+            {name: value[start : start + rows] for name, value in batch.extra.items()},
+        )
+        for start in range(0, len(batch), rows)
+    ]
 
 
 def stacked(batches: Sequence[Rows]) -> Rows:

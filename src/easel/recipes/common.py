@@ -97,7 +97,7 @@ class Lead:
 
 def encode(request: Request, model: Model) -> Generator[Work, Any, Lead]:
     """Ask for the conditionings of a request's prompts."""
-    positive, negative = yield Encode(model, (request.prompt, request.negative_prompt))
+    positive, negative = yield Encode(model, (request.prompt, request.negative_prompt), request.alone)
     return Lead((positive,), (1.0,), negative)
 
 
