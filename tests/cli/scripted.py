@@ -1,7 +1,7 @@
 """A client that plays a script instead of running a model: the protocol of core/client.py with real pictures.
 
 What a run does stands in its prompt: "fail" ends it for want of memory, "refuse" is not taken, "slow" waits at each
-step, "deaf" too and cannot be cancelled; everything else is drawn at once.
+step, "deaf" too and cannot be cancelled, "loading" never begins; everything else is drawn at once.
 """
 
 from __future__ import annotations
@@ -49,6 +49,8 @@ class ScriptedClient:
         yield Queued(0)
         last: Event = Done(drawn(request))
         steps = request.steps or STEPS
+        if "loading" in request.prompt:
+            threading.Event().wait()
         for step in range(steps + 1):
             if "deaf" in request.prompt:
                 time.sleep(self.step_seconds)

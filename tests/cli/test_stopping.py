@@ -73,6 +73,15 @@ def test_the_second_time_leaves_at_once(home: Path) -> None:
     assert "Traceback" not in err
 
 
+def test_before_the_first_step_there_is_nothing_to_wait_for(home: Path) -> None:
+    with started(home, "txt2img", "loading fox") as process:
+        time.sleep(1.5)  # until it waits for the model; no output tells
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=10)
+    assert (process.returncode, out) == (130, "")
+    assert "Traceback" not in err
+
+
 def test_a_reader_that_leaves_ends_the_rest(home: Path) -> None:
     with started(home, "txt2img", "a fox", "slow fox", "slow owl", "--steps", "20") as process:
         first_line(process)

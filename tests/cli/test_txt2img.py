@@ -117,7 +117,7 @@ def test_one_that_fails_leaves_the_others(easel: Easel, client: ScriptedClient) 
     ending = easel("txt2img", "a fox", "a fail", "another fail", "a whale", "--seed", "1")
     assert (ending.code, len(ending.lines)) == (1, 2)
     errors = [line for line in ending.err.splitlines() if line.startswith("error")]
-    assert errors == ["error: out of memory (needed 2048 MiB, free 1024 MiB); ask for a smaller picture."]
+    assert errors == ["error in 'a fail': out of memory (needed 2048 MiB, free 1024 MiB); ask for a smaller picture."]
     assert "kept 2 of 4 pictures" in ending.err
 
 

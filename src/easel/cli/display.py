@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from easel.cli.endings import say
 from easel.cli.tally import Tally
+from easel.core.errors import shown
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -97,7 +98,7 @@ class Display:
         self.paths: list[Path] = []
         self._screen = screen
         self._as_json = as_json
-        self._several = len(requests) > 1
+        self._prompts = len({request.prompt for request in requests})
         self._said: set[str] = set()
 
     def tick(self) -> None:
@@ -111,14 +112,18 @@ class Display:
         self._screen.result(json_line(picture_facts(request, result, picture, path)) if self._as_json else str(path))
         self.tick()
 
-    def failed(self, request: Request, message: str, kind: str) -> None:
-        """Tell of a run that failed; a reason that several runs share is said once."""
+    def failed(self, request: Request, message: str, kind: str, *, its_own: bool) -> None:
+        """Tell of a run that failed; a reason that several runs share is said once.
+
+        its_own: whether other prompts may fare better, so that this one is named.
+        """
         if self._as_json:
             facts = {"error": {"kind": kind, "message": message}, "prompt": request.prompt, "seed": request.seed}
             self._screen.result(json_line(facts))
         if message not in self._said:
             self._said.add(message)
-            self._screen.remark(f"error: {message}")
+            where = f" in {shown(request.prompt)}" if its_own and self._prompts > 1 else ""
+            self._screen.remark(f"error{where}: {message}")
 
     def remark(self, line: str) -> None:
         """Say something about the whole."""

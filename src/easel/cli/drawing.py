@@ -45,7 +45,10 @@ class Drawing:
         self._stopping = False
 
     def finish(self) -> int:
-        """Draw everything and return the exit code. A second Ctrl-C raises KeyboardInterrupt."""
+        """Draw everything and return the exit code.
+
+        Ctrl-C raises KeyboardInterrupt before the first step, and the second time.
+        """
         began = monotonic()
         with stop_signals(self._ask_to_stop):
             self._submit_waiting()
@@ -65,9 +68,9 @@ class Drawing:
         return worst(self._codes) if self._asked_to_stop is None else self._asked_to_stop
 
     def _ask_to_stop(self, code: int) -> None:
-        """Note the wish, from within a signal handler; the second time leave by KeyboardInterrupt."""
-        if self._asked_to_stop is not None:
-            raise KeyboardInterrupt
+        """Note the wish, from within a signal handler; raise KeyboardInterrupt where there is no reason to wait."""
+        if self._asked_to_stop is not None or self._display.tally.began is None:
+            raise KeyboardInterrupt(code)
         self._asked_to_stop = code
 
     def _stop(self) -> None:
@@ -111,11 +114,11 @@ class Drawing:
             case Progressed(step=step, steps=steps):
                 tally.stepped(index, step, steps, monotonic())
             case Done(result):
-                del self._running[index]
                 tally.ended(index, whole=True)
                 self._keep_pictures(index, result)
+                self._running.pop(index, None)
             case Failed(error):
-                self._failed(index, error)
+                self._failed(index, error, its_own=True)
             case WasCancelled():
                 del self._running[index]
                 tally.ended(index, whole=False)
@@ -132,11 +135,12 @@ class Drawing:
             self._failed(index, error)
             self._stop()
 
-    def _failed(self, index: int, error: EaselError) -> None:
+    def _failed(self, index: int, error: EaselError, *, its_own: bool = False) -> None:
+        """Note that a run failed; `its_own`: perhaps for what it asked, so that it is worth naming."""
         self._running.pop(index, None)
         self._codes.append(code_for(error))
         self._display.tally.ended(index, whole=False)
-        self._display.failed(self._requests[index], error.message, type(error).__name__)
+        self._display.failed(self._requests[index], error.message, type(error).__name__, its_own=its_own)
 
     def _sum_up(self, seconds: float) -> None:
         """Say in one line what was made, when that is not plain to see."""
@@ -171,7 +175,9 @@ def stop_signals(stop: Callable[[int], None]) -> Iterator[None]:
     def handle(number: int, frame: FrameType | None) -> None:
         stop(codes[signal.Signals(number)])
 
-    before = {number: signal.signal(number, handle) for number in codes}
+    # a signal that was ignored when we began stays so: a shell does that for what it runs in the background
+    heeded = [number for number in codes if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, handle) for number in heeded}
     try:
         yield
     finally:

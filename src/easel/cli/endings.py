@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from contextlib import suppress
+from typing import NoReturn
 
 from easel.core.errors import Cancelled, EaselError, RequestError
 
@@ -23,6 +26,17 @@ def code_for(error: EaselError) -> int:
 def worst(codes: list[int]) -> int:
     """Return the code for parts that ended with `codes`: trouble with the machine outweighs a wrong request."""
     return next((code for code in (MACHINE, REQUEST) if code in codes), OK)
+
+
+def leave_at_once(stop: KeyboardInterrupt) -> NoReturn:
+    """End the process now with the code that `stop` carries.
+
+    Not by sys.exit: Python would tear down its threads, and torch aborts when that happens in the middle of a forward.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError):
+            stream.flush()
+    os._exit(stop.args[0] if stop.args else STOPPED)
 
 
 def say_error(message: str) -> None:

@@ -6,12 +6,13 @@ pictures, display.py shows how far they are.
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from easel.cli.endings import OK
+from easel.cli.endings import OK, leave_at_once
 
 PICTURE, SAMPLING, OUTPUT = "Picture", "Sampling", "Output"
 
@@ -198,15 +199,11 @@ def txt2img(
     settings = read_settings()
     album = Album(out, settings.outputs, pictures=sum(request.batch_size for request in requests))
     album.check()
-    client = app.open_client(settings)
-    try:
-        with open_display(requests, as_json=as_json) as display:
-            code = Drawing(client, requests, album.keep, display).finish()
-    except KeyboardInterrupt:  # asked twice: leave at once, not after the step that close() would wait for
-        raise
-    except BaseException:
-        client.close()
-        raise
-    client.close()
+    with closing(app.open_client(settings)) as client:
+        try:
+            with open_display(requests, as_json=as_json) as display:
+                code = Drawing(client, requests, album.keep, display).finish()
+        except KeyboardInterrupt as stop:
+            leave_at_once(stop)
     if code != OK:
         raise typer.Exit(code)
