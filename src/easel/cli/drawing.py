@@ -61,15 +61,17 @@ class Drawing:
                 else:
                     self._take(run, event)
                 if self._asked_to_stop is not None and not self._stopping:
-                    self._display.remark("stopping after this step; Ctrl-C again leaves at once")
                     self._stop()
+                    if not self._display.tally.done:  # a model is loading, and there is nothing to keep
+                        raise KeyboardInterrupt(self._asked_to_stop)
+                    self._display.remark("stopping after this step; Ctrl-C again leaves at once")
                 self._submit_waiting()
         self._sum_up(monotonic() - began)
         return worst(self._codes) if self._asked_to_stop is None else self._asked_to_stop
 
     def _ask_to_stop(self, code: int) -> None:
-        """Note the wish, from within a signal handler; raise KeyboardInterrupt where there is no reason to wait."""
-        if self._asked_to_stop is not None or self._display.tally.began is None:
+        """Note the wish, from within a signal handler; the second time raise KeyboardInterrupt."""
+        if self._asked_to_stop is not None:
             raise KeyboardInterrupt(code)
         self._asked_to_stop = code
 

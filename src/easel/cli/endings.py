@@ -28,15 +28,15 @@ def worst(codes: list[int]) -> int:
     return next((code for code in (MACHINE, REQUEST) if code in codes), OK)
 
 
-def leave_at_once(stop: KeyboardInterrupt) -> NoReturn:
-    """End the process now with the code that `stop` carries.
+def leave_at_once(code: int) -> NoReturn:
+    """End the process now.
 
     Not by sys.exit: Python would tear down its threads, and torch aborts when that happens in the middle of a forward.
     """
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError):
             stream.flush()
-    os._exit(stop.args[0] if stop.args else STOPPED)
+    os._exit(code)
 
 
 def say_error(message: str) -> None:

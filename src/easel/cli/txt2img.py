@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from easel.cli.endings import OK, leave_at_once
+from easel.cli.endings import OK, STOPPED, leave_at_once
 
 PICTURE, SAMPLING, OUTPUT = "Picture", "Sampling", "Output"
 
@@ -171,7 +171,7 @@ def txt2img(
     from easel.cli import wishes
     from easel.cli.album import Album
     from easel.cli.display import open_display
-    from easel.cli.drawing import Drawing
+    from easel.cli.drawing import Drawing, stop_signals
     from easel.core.settings import read_settings
 
     fields: dict[str, Any] = {
@@ -199,11 +199,13 @@ def txt2img(
     settings = read_settings()
     album = Album(out, settings.outputs, pictures=sum(request.batch_size for request in requests))
     album.check()
-    with closing(app.open_client(settings)) as client:
+    with stop_signals(leave_at_once):  # an exception in the middle of torch's import might be swallowed there
+        client = app.open_client(settings)
+    with closing(client):
         try:
             with open_display(requests, as_json=as_json) as display:
                 code = Drawing(client, requests, album.keep, display).finish()
         except KeyboardInterrupt as stop:
-            leave_at_once(stop)
+            leave_at_once(stop.args[0] if stop.args else STOPPED)
     if code != OK:
         raise typer.Exit(code)
