@@ -10,7 +10,7 @@ import pytest
 
 from easel.cli.findings import Finding, verdict
 from easel.cli.gpu import GpuFacts, cards_on_bus, driver_version, in_container, judge_gpu
-from easel.cli.machine import allocator, disk, processor
+from easel.cli.machine import allocator, disk, mkl, processor
 from tests.cli.conftest import Easel
 
 NVIDIA = GpuFacts("2.13.0", cuda="13.0", cards=frozenset({"nvidia"}), device="/dev/nvidia0", driver="580.95.05")
@@ -87,6 +87,19 @@ def test_a_processor_without_avx2(tmp_path: Path) -> None:
     put(tmp_path, "proc/cpuinfo", "vendor_id\t: GenuineIntel\nmodel name\t: Old\nflags\t\t: sse2\n\nprocessor : 1\n")
     finding = processor(torch, tmp_path)
     assert finding.status == "hint" and finding.found.startswith("Old, ") and "GFLOP/s" in finding.found
+
+
+@pytest.mark.parametrize(
+    ("vendor", "status", "found"),
+    [("GenuineIntel", "ok", "fast path"), ("AuthenticAMD", "hint", "AuthenticAMD; float32")],
+)
+def test_mkl_doubts_processors_that_are_not_intels(tmp_path: Path, vendor: str, status: str, found: str) -> None:
+    import torch
+
+    put(tmp_path, "proc/cpuinfo", f"vendor_id\t: {vendor}\nflags\t\t: avx2\n")
+    finding = mkl(torch, tmp_path)
+    if finding.found != "not in this torch":
+        assert finding.status == status and found in finding.found
 
 
 def test_a_folder_that_is_not_there_yet(tmp_path: Path) -> None:

@@ -84,7 +84,14 @@ class Bar:
         if self._results_beside:
             self._console.print(line, soft_wrap=True)
         else:
+            self._clear()  # the pipe may end on this very terminal, where the line would run into the bar
             print(line, flush=True)
+
+    def _clear(self) -> None:
+        from rich.control import Control
+        from rich.segment import ControlType
+
+        self._console.control(Control(ControlType.CARRIAGE_RETURN, (ControlType.ERASE_IN_LINE, 2)))
 
     def remark(self, line: str) -> None:
         self._console.print(" ".join(line.splitlines()), soft_wrap=True)

@@ -18,7 +18,7 @@ from types import FrameType
 from easel.cli.display import Display, pace_in_words
 from easel.cli.endings import STOPPED, TERMINATED, code_for, worst
 from easel.core.client import Done, EngineClient, Event, Failed, Progressed, WasCancelled
-from easel.core.errors import EaselError, Internal, QueueFull, StorageError
+from easel.core.errors import EaselError, Internal, ModelError, QueueFull, StorageError
 from easel.core.request import Request
 from easel.core.result import Picture, Result
 
@@ -120,7 +120,7 @@ class Drawing:
                 self._keep_pictures(index, result)
                 self._running.pop(index, None)
             case Failed(error):
-                self._failed(index, error, its_own=True)
+                self._failed(index, error, its_own=not isinstance(error, ModelError))
             case WasCancelled():
                 del self._running[index]
                 tally.ended(index, whole=False)

@@ -78,7 +78,7 @@ def mkl(torch: ModuleType, root: Path = Path("/")) -> Finding:
     return Finding(
         "MKL",
         "hint",
-        f"slow path: the processor is not Intel's ({vendor or 'unknown maker'}); float32 runs at about half speed",
+        f"slow path, for the processor is {vendor or 'not Intel'}; float32 and attention run at about half speed",
         (
             "Answer its question; Intel does not support this, the pictures stay the same but for rounding:",
             f"$ echo '{source}' | cc -shared -fPIC -x c - -o ~/mkl-answer.so",

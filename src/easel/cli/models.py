@@ -90,8 +90,9 @@ def list_entries(entries: Iterable[Entry[Any]], *, as_json: bool) -> None:
         return
     scheduled = any("schedule" in row for row in rows)
     shown = table("name", "also", *(("schedule",) if scheduled else ()), "options")
+    shown.columns[1].min_width = max((len(alias) for row in rows for alias in row["aliases"]), default=0)
     for row in rows:
-        options = ", ".join(f"{name}={value}" for name, value in row["options"].items())
+        options = ", ".join(f"{name}={in_words(value)}" for name, value in row["options"].items())
         middle = (row.get("schedule", ""),) if scheduled else ()
         also = ", ".join(alias for alias in row["aliases"] if alias.casefold() != row["name"].casefold())
         shown.add_row(row["name"], also, *middle, options)
@@ -105,6 +106,11 @@ def facts_of(entry: Entry[Any]) -> dict[str, Any]:
         facts["schedule"] = entry.facts["schedule"]
     facts["options"] = {name: finite(option.default) for name, option in entry.options.items()}
     return facts
+
+
+def in_words(value: Any) -> str:
+    """Return an option's value as it would be typed."""
+    return f"{value:g}" if isinstance(value, float) else str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def finite(value: Any) -> Any:
