@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -104,6 +105,15 @@ def test_every_dependency_is_explained_and_pinned() -> None:
     pins = (ROOT / "constraints.txt").read_text(encoding="utf-8").casefold()
     assert [name for name in sorted(names) if f"| {name} |" not in page] == []
     assert [name for name in sorted(names) if f"\n{name}==" not in pins.replace("_", "-")] == []
+
+
+def test_the_wheel_carries_every_file_of_the_package(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    packed = {name for name in zipfile.ZipFile(wheel).namelist() if name.startswith("easel/")}
+    source = ROOT / "src"
+    assert packed == {file.relative_to(source).as_posix() for file in committed() if source in file.parents}
 
 
 def test_the_scripts_are_sound_shell() -> None:
