@@ -16,7 +16,7 @@ from time import monotonic
 from types import FrameType
 
 from easel.cli.display import Display, pace_in_words
-from easel.cli.endings import STOPPED, TERMINATED, code_for, worst
+from easel.cli.endings import STOPPED, TERMINATED, code_for, trace, worst
 from easel.core.client import Done, EngineClient, Event, Failed, Progressed, WasCancelled
 from easel.core.errors import EaselError, Internal, ModelError, QueueFull, StorageError
 from easel.core.request import Request
@@ -133,15 +133,17 @@ class Drawing:
             for picture in result.pictures:
                 path = self._keep(picture)
                 self._display.kept(request, result, picture, path)
-        except StorageError as error:  # the next picture would find no place either
+        except EaselError as error:
             self._failed(index, error)
-            self._stop()
+            if isinstance(error, StorageError):  # the next picture would find no place either
+                self._stop()
 
     def _failed(self, index: int, error: EaselError, *, its_own: bool = False) -> None:
         """Note that a run failed; `its_own`: perhaps for what it asked, so that it is worth naming."""
         self._running.pop(index, None)
         self._codes.append(code_for(error))
         self._display.tally.ended(index, whole=False)
+        trace(error)
         self._display.failed(self._requests[index], error.message, type(error).__name__, its_own=its_own)
 
     def _sum_up(self, seconds: float) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 from contextlib import suppress
 from typing import NoReturn
 
@@ -37,6 +38,12 @@ def leave_at_once(code: int) -> NoReturn:
         with suppress(OSError):
             stream.flush()
     os._exit(code)
+
+
+def trace(error: BaseException) -> None:
+    """Show where an error came from, for those who set EASEL_DEBUG."""
+    if os.environ.get("EASEL_DEBUG"):
+        traceback.print_exception(error)
 
 
 def say_error(message: str) -> None:

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from easel.cli import doctor, info, models, txt2img
-from easel.cli.endings import MACHINE, OK, code_for, say_error
+from easel.cli.endings import MACHINE, OK, code_for, say_error, trace
 from easel.cli.layout import HELP, GroupedCommand
 from easel.core.errors import EaselError
 
@@ -74,11 +74,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         say_error(error.format_message())
         return error.exit_code
     except EaselError as error:
+        trace(error)
         say_error(error.message)
         return code_for(error)
     except Exception as error:  # the process edge: a newcomer sees one line, EASEL_DEBUG=1 the rest
-        if os.environ.get("EASEL_DEBUG"):
-            raise
+        trace(error)
         say_error(f"internal error: {type(error).__name__}: {error}. EASEL_DEBUG=1 shows where; please report it.")
         return MACHINE
     return code if isinstance(code, int) else OK
