@@ -16,6 +16,8 @@ REQUEST = 2  # what was asked; also click's code for a wrong command line
 STOPPED = 130  # Ctrl-C, as shells count it: 128 + SIGINT
 TERMINATED = 143  # 128 + SIGTERM
 
+WIPE_LINE, SHOW_CURSOR = b"\r\x1b[2K", b"\x1b[?25h"
+
 
 def code_for(error: EaselError) -> int:
     """Return the exit code that an error deserves."""
@@ -30,13 +32,15 @@ def worst(codes: list[int]) -> int:
 
 
 def leave_at_once(code: int) -> NoReturn:
-    """End the process now.
+    """End the process now, the bar wiped away and the cursor shown again.
 
     Not by sys.exit: Python would tear down its threads, and torch aborts when that happens in the middle of a forward.
     """
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError):
             stream.flush()
+            if stream.isatty():
+                os.write(stream.fileno(), WIPE_LINE + SHOW_CURSOR)
     os._exit(code)
 
 

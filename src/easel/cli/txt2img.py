@@ -199,13 +199,13 @@ def txt2img(
     settings = read_settings()
     album = Album(out, settings.outputs, pictures=sum(request.batch_size for request in requests))
     album.check()
-    with stop_signals(leave_at_once):  # an exception in the middle of torch's import might be swallowed there
-        client = app.open_client(settings)
-    with closing(client):
-        try:
-            with open_display(requests, as_json=as_json) as display:
+    with open_display(requests, as_json=as_json) as display:
+        with stop_signals(leave_at_once):  # an exception in the middle of torch's import might be swallowed there
+            client = app.open_client(settings)
+        with closing(client):
+            try:
                 code = Drawing(client, requests, album.keep, display).finish()
-        except KeyboardInterrupt as stop:
-            leave_at_once(stop.args[0] if stop.args else STOPPED)
+            except KeyboardInterrupt as stop:
+                leave_at_once(stop.args[0] if stop.args else STOPPED)
     if code != OK:
         raise typer.Exit(code)
