@@ -8,11 +8,14 @@ import signal
 import socket
 import sys
 from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
-from tests.scripts.conftest import House, Ran, build_house, ended
+from tests.scripts.conftest import House, Ran, build_house, ended, pack
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="shell scripts")
 
@@ -135,6 +138,26 @@ def test_without_network_the_line_says_so_and_the_next_call_goes_on(made: tuple[
     assert "easel: the package index could not be reached; check the network" in ran.last_line
     (house.folder / "constraints.txt").write_text("torch==2.13.0\nhatchling==1.0\n")
     assert house.run("again").out == "drew again\n"
+
+
+def test_torch_comes_from_an_index_of_its_own(made: tuple[House, list[Ran]], tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    class Index(SimpleHTTPRequestHandler):
+        def log_message(self, *_: object) -> None:
+            asked.append(self.path.strip("/").split("/")[0])
+
+    house, _ = made
+    (tmp_path / "torch").mkdir()
+    pack(tmp_path / "torch", "torch", "2.13.3", {"torch.py": ""})
+    (house.folder / "constraints.txt").write_text("torch==2.13.3\nhatchling==1.0\n")
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Index, directory=str(tmp_path))) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        ran = house.run("there", PIP_NO_INDEX="", EASEL_TORCH_INDEX=f"http://127.0.0.1:{server.server_port}/")
+        server.shutdown()
+    assert ran.out == "drew there\n", ran.err
+    assert "Successfully installed torch-2.13.3" in ran.err
+    assert set(asked) == {"torch"}
 
 
 @pytest.fixture
