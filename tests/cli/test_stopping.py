@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -22,6 +22,8 @@ from tests.cli.scripted import ScriptedClient
 app.open_client = lambda settings: ScriptedClient(step_seconds=0.02)
 sys.exit(main())
 """
+
+SHOW_CURSOR, HIDE_CURSOR = b"\x1b[?25h", b"\x1b[?25l"
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 
@@ -100,3 +102,30 @@ def test_lists_survive_a_reader_that_leaves(home: Path, arguments: list[str]) ->
         err = process.stderr.read()
         process.wait(timeout=10)
     assert (process.returncode, err) == (1, "")
+
+
+def test_a_bar_and_ctrl_c_on_a_terminal(home: Path) -> None:
+    import pty
+
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-W", "error", "-c", PROGRAM, "txt2img", "slow fox", "--steps", "1000"]
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}", "TERM": "xterm", "COLUMNS": "80"}
+    process = subprocess.Popen(command, cwd=home, env=environment, stdin=theirs, stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    seen = b""
+    try:
+        while b"ETA" not in seen:
+            seen += os.read(ours, 4096)
+        process.send_signal(signal.SIGINT)
+        with suppress(OSError):  # the other end is closed
+            while more := os.read(ours, 4096):
+                seen += more
+        code = process.wait(timeout=10)
+    finally:
+        process.kill()
+        process.wait()
+        os.close(ours)
+    assert code == 130
+    assert b"drawing" in seen and b"/1000 steps" in seen and b"it/s" in seen
+    assert b"stopped; no picture was finished" in seen and b"Traceback" not in seen
+    assert seen.rindex(SHOW_CURSOR) > seen.rindex(HIDE_CURSOR)
