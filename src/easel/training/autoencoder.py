@@ -20,6 +20,7 @@ from easel.training.sheet import write_sheet
 from easel.training.subjects import Subject
 
 TRAIN_SEED, UNSEEN_SEED = 11, 99
+COLOUR = 10.0  # weight of errors in colour alone and in 4x4 means
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,6 @@ class AutoencoderConfig:
     whole_every: int = 4  # each so many steps a few whole pictures, so that norms and attention see them
     whole_batch: int = 2
     noise: float = 0.1  # the posterior's width, reached by a third of the run
-    colour: float = 4.0  # weight of errors in colour alone and in 4x4 means
     pull: float = 1e-4  # weight of the means' square
 
 
@@ -69,14 +69,22 @@ def reconstruction(
     with torch.autocast(device, torch.bfloat16):
         mean = encode_mean(autoencoder, pictures)
         out = autoencoder.decode(mean + noise).sample
-    error = out.float() - pictures
-    square = error.square().mean()
+    losses = picture_losses(out.float(), pictures)
     pull = mean.float().square().mean()
-    # grey is learned long before colour when all errors count alike, so colour and broad areas count more
+    return losses | {"loss": losses["loss"] + config.pull * pull, "latent": pull.detach().sqrt()}
+
+
+def picture_losses(out: torch.Tensor, pictures: torch.Tensor) -> Losses:
+    """The distance of pictures (B, 3, H, W) from what they should be; errors in colour and broad areas count more.
+
+    Grey is learned long before colour when all errors count alike.
+    """
+    error = out - pictures
+    square = error.square().mean()
     colour = (error - error.mean(1, keepdim=True)).square().mean()
     broad = F.avg_pool2d(error, 4).square().mean()
-    loss = error.abs().mean() + 2.0 * square + config.colour * (colour + broad) + config.pull * pull
-    return {"loss": loss, "psnr": psnr(square.detach()), "latent": pull.detach().sqrt()}
+    loss = error.abs().mean() + 2.0 * square + COLOUR * (colour + broad)
+    return {"loss": loss, "psnr": psnr(square.detach())}
 
 
 def psnr(square: torch.Tensor) -> torch.Tensor:

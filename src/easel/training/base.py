@@ -13,12 +13,13 @@ from pathlib import Path
 
 import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
+from diffusers.models.attention_processor import AttnProcessor
 from safetensors.torch import load_file, save_file
 from transformers import CLIPTokenizer
 
 from easel.training.autoencoder import encode_mean
 from easel.training.clip import Towers, tokenize
-from easel.training.data import compose
+from easel.training.data import batched, compose, draw_captioned
 from easel.training.loop import Losses, Plan, train
 from easel.training.objectives import add_noise, alpha_bars, levels_at, min_snr_weight, v_target, x0_from_v
 from easel.training.scenes import generator
@@ -47,7 +48,8 @@ class BaseConfig:
     layers: int = 1
     groups: int = 32
     batch: int = 32
-    cache: int = 40_960  # compositions whose latents and text features are kept
+    cache: int = 20_480  # compositions whose latents and text features are kept
+    sheet_steps: int = 20  # sampling steps of the sample sheets
     empty: float = 0.1  # share of empty captions, for classifier-free guidance (Ho and Salimans 2022)
 
 
@@ -75,42 +77,69 @@ def encode_text(towers: Towers, tokenizer: CLIPTokenizer, texts: Sequence[str]) 
     return towers.text(tokens).last_hidden_state.float()
 
 
-def make_cache(
-    autoencoder: AutoencoderKL,
+def chunks(config: BaseConfig, backwards: bool) -> list[range]:
+    """The cached compositions' numbers in chunks of CHUNK."""
+    parts = [range(n, min(n + CHUNK, config.cache)) for n in range(0, config.cache, CHUNK)]
+    return parts[::-1] if backwards else parts
+
+
+def write_chunk(path: Path, tensor: torch.Tensor) -> None:
+    """Writes one chunk of the cache, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    passing = path.with_suffix(".part")
+    save_file({"rows": tensor.half().cpu().contiguous()}, passing)
+    passing.replace(path)
+    print(f"cached {path.name}", flush=True)
+
+
+@torch.no_grad()
+def cache_text(
     towers: Towers,
     tokenizer: CLIPTokenizer,
+    subjects: Sequence[Subject],
+    config: BaseConfig,
+    folder: Path,
+    backwards: bool = False,
+) -> None:
+    """Writes the contexts (n, 77, width) of the compositions' captions; chunks that are there are kept."""
+    for part in chunks(config, backwards):
+        path = folder / f"text-{part.start:06d}.safetensors"
+        if not path.is_file():
+            captions = [draw_captioned(subjects, CACHE_SEED, index)[1] for index in part]
+            with torch.autocast(towers.scale.device.type, torch.bfloat16):
+                write_chunk(path, torch.cat([encode_text(towers, tokenizer, c) for c in batched(captions, 128)]))
+
+
+@torch.no_grad()
+def cache_latents(
+    autoencoder: AutoencoderKL,
     levels: list[torch.Tensor],
     subjects: Sequence[Subject],
     config: BaseConfig,
     folder: Path,
     backwards: bool = False,
 ) -> None:
-    """Encodes compositions in chunks of CHUNK, one file each; files that are there are kept."""
-    folder.mkdir(parents=True, exist_ok=True)
-    device = levels[0].device.type
-    starts = range(0, config.cache, CHUNK)
-    for first in reversed(starts) if backwards else starts:
-        path = folder / f"{first:06d}.safetensors"
-        if path.is_file():
-            continue
-        latents, contexts = [], []
-        for start in range(first, min(first + CHUNK, config.cache), 64):
-            examples = compose(levels, subjects, CACHE_SEED, range(start, min(start + 64, first + CHUNK, config.cache)))
-            with torch.no_grad(), torch.autocast(device, torch.bfloat16):
-                mean = encode_mean(autoencoder, examples.pictures)
-                context = encode_text(towers, tokenizer, examples.captions)
-            latents.append((mean.float() * autoencoder.config.scaling_factor).half().cpu())
-            contexts.append(context.half().cpu())
-        passing = path.with_suffix(".part")
-        save_file({"latents": torch.cat(latents).contiguous(), "context": torch.cat(contexts).contiguous()}, passing)
-        passing.replace(path)
-        print(f"cached {first + len(torch.cat(latents))} of {config.cache}", flush=True)
+    """Writes the scaled latents (n, 4, 16, 16) of the compositions; chunks that are there are kept."""
+    for part in chunks(config, backwards):
+        path = folder / f"latents-{part.start:06d}.safetensors"
+        if not path.is_file():
+            latents = []
+            for indices in batched(part, 64):
+                pictures = compose(levels, subjects, CACHE_SEED, indices).pictures
+                with torch.autocast(pictures.device.type, torch.bfloat16):
+                    mean = encode_mean(autoencoder, pictures)
+                latents.append(mean.float() * autoencoder.config.scaling_factor)
+            write_chunk(path, torch.cat(latents))
 
 
 def load_cache(config: BaseConfig, folder: Path) -> tuple[torch.Tensor, torch.Tensor]:
     """Latents (N, 4, 16, 16) and contexts (N, 77, width), float16."""
-    parts = [load_file(folder / f"{first:06d}.safetensors") for first in range(0, config.cache, CHUNK)]
-    return torch.cat([p["latents"] for p in parts]), torch.cat([p["context"] for p in parts])
+
+    def rows(kind: str) -> torch.Tensor:
+        names = [f"{kind}-{part.start:06d}.safetensors" for part in chunks(config, False)]
+        return torch.cat([load_file(folder / name)["rows"] for name in names])
+
+    return rows("latents"), rows("text")
 
 
 def make_losses(
@@ -207,13 +236,18 @@ def train_base(
     on_sheet: Callable[[UNet2DConditionModel], object] | None = None,
 ) -> UNet2DConditionModel:
     """Trains (or goes on training) the U-Net in `folder`; `on_sheet` is called with each sheet's averaged weights."""
-    make_cache(autoencoder, towers, tokenizer, levels, subjects, config, folder / "cache")
+    cache_text(towers, tokenizer, subjects, config, folder / "cache")
+    cache_latents(autoencoder, levels, subjects, config, folder / "cache")
     latents, contexts = load_cache(config, folder / "cache")
     torch.manual_seed(CACHE_SEED)
     unet = make_unet(config, contexts.shape[-1], latents.shape[-1]).to(levels[0].device)
+    if levels[0].device.type == "cpu":
+        # torch's fused attention is slow backwards at these sizes: plain products train a quarter faster
+        unet.set_attn_processor(AttnProcessor())
 
     def sheet(step: int) -> None:
-        pictures = draw(unet, autoencoder, towers, tokenizer, SHEET_PROMPTS, range(len(SHEET_PROMPTS)))
+        seeds = range(len(SHEET_PROMPTS))
+        pictures = draw(unet, autoencoder, towers, tokenizer, SHEET_PROMPTS, seeds, config.sheet_steps)
         write_sheet(folder / "sheet.png", pictures, SHEET_PROMPTS)
         if on_sheet is not None:
             on_sheet(unet)

@@ -5,8 +5,9 @@ Everything is a pure function of (seed, index), so training resumes exactly.  Kn
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -15,6 +16,7 @@ from easel.training.captions import caption
 from easel.training.scenes import TINTS, Scene, draw_scene, generator
 from easel.training.subjects import SPRITE, Subject
 
+T = TypeVar("T")
 LEVELS = (128, 96, 64, 48)  # sprite sides kept, so that making a sprite smaller never skips pixels
 LUMA = (0.299, 0.587, 0.114)
 SEPIA = ((0.24, 0.16, 0.09), (0.98, 0.91, 0.76))  # where black and white go
@@ -170,12 +172,21 @@ def paint(levels: list[torch.Tensor], scenes: Sequence[Scene]) -> torch.Tensor:
     return out.clamp(0, 1) * 2 - 1
 
 
+def draw_captioned(subjects: Sequence[Subject], seed: int, index: int) -> tuple[Scene, str]:
+    """Scene number `index` of the stream `seed` and its caption."""
+    rng = generator(seed, index)
+    scene = draw_scene(rng, len(subjects))
+    return scene, caption(scene, subjects, rng)
+
+
 def compose(levels: list[torch.Tensor], subjects: Sequence[Subject], seed: int, indices: Sequence[int]) -> Examples:
     """The compositions numbered `indices` of the stream `seed`."""
-    scenes, captions = [], []
-    for index in indices:
-        rng = generator(seed, index)
-        scene = draw_scene(rng, len(subjects))
-        scenes.append(scene)
-        captions.append(caption(scene, subjects, rng))
-    return Examples(paint(levels, scenes), captions, scenes)
+    drawn = [draw_captioned(subjects, seed, index) for index in indices]
+    scenes = [scene for scene, _ in drawn]
+    return Examples(paint(levels, scenes), [words for _, words in drawn], scenes)
+
+
+def batched(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    """`items` in slices of `size`."""
+    for first in range(0, len(items), size):
+        yield items[first : first + size]

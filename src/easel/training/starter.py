@@ -17,9 +17,10 @@ from transformers import CLIPTokenizer
 
 from easel.training import checkpoint
 from easel.training.autoencoder import UNSEEN_SEED, finish, make_autoencoder, train_autoencoder
-from easel.training.base import make_cache, make_unet, train_base
+from easel.training.base import cache_latents, cache_text, load_cache, make_unet, train_base
 from easel.training.clip import Towers, train_clip
 from easel.training.data import compose, make_levels
+from easel.training.decoder import train_decoder
 from easel.training.evaluate import evaluate
 from easel.training.export import export, load
 from easel.training.recipe import Recipe, dry_run, with_budget
@@ -36,6 +37,7 @@ class Stage(enum.StrEnum):
     CLIP = "clip"
     CACHE = "cache"
     BASE = "base"
+    DECODER = "decoder"
     EXPORT = "export"
     EVALUATE = "evaluate"
     ALL = "all"
@@ -84,6 +86,9 @@ def trained_tokenizer(shop: Workshop) -> CLIPTokenizer:
 def trained_autoencoder(shop: Workshop) -> AutoencoderKL:
     """The autoencoder as trained so far."""
     autoencoder = make_autoencoder(shop.recipe.autoencoder).to(shop.device)
+    if (shop.out / "decoder" / "state.safetensors").is_file():
+        averaged(autoencoder, shop.out / "decoder")  # refined from the finished one, so finished too
+        return autoencoder
     averaged(autoencoder, shop.out / "autoencoder")
     return finish(autoencoder, shop.levels, shop.subjects)
 
@@ -116,16 +121,10 @@ def run_clip(shop: Workshop) -> None:
 def run_cache(shop: Workshop, backwards: bool = False) -> None:
     """Encodes the compositions the base model learns from; a second process may work from the other end."""
     tokenizer = trained_tokenizer(shop)
-    make_cache(
-        trained_autoencoder(shop),
-        trained_towers(shop, tokenizer),
-        tokenizer,
-        shop.levels,
-        shop.subjects,
-        shop.recipe.base,
-        shop.out / "base" / "cache",
-        backwards,
-    )
+    towers = trained_towers(shop, tokenizer)
+    folder = shop.out / "base" / "cache"
+    cache_text(towers, tokenizer, shop.subjects, shop.recipe.base, folder, backwards)
+    cache_latents(trained_autoencoder(shop), shop.levels, shop.subjects, shop.recipe.base, folder, backwards)
 
 
 def run_base(shop: Workshop) -> None:
@@ -143,6 +142,15 @@ def run_base(shop: Workshop) -> None:
     )  # fmt: skip
 
 
+def run_decoder(shop: Workshop) -> None:
+    """Refines the decoder; may run beside the base stage."""
+    latents, _ = load_cache(shop.recipe.base, shop.out / "base" / "cache")
+    recipe, folder = shop.recipe, shop.out / "decoder"
+    train_decoder(
+        trained_autoencoder(shop), latents, shop.levels, shop.subjects, recipe.decoder, recipe.decoder_plan, folder
+    )
+
+
 def run_export(shop: Workshop) -> None:
     """Writes the model folder from what is trained so far."""
     tokenizer = trained_tokenizer(shop)
@@ -155,8 +163,9 @@ def run_export(shop: Workshop) -> None:
 
 def run_evaluate(shop: Workshop) -> None:
     """Measures the exported folder and writes evaluation.json and a sheet beside the checkpoints."""
+    recipe = shop.recipe
     parts = load(shop.model)
-    evaluate(*parts, shop.levels, shop.subjects, shop.recipe.evaluation_prompts, shop.out)
+    evaluate(*parts, shop.levels, shop.subjects, recipe.evaluation_prompts, shop.out, recipe.evaluation_steps)
 
 
 RUNS = {
@@ -165,6 +174,7 @@ RUNS = {
     Stage.CLIP: run_clip,
     Stage.CACHE: run_cache,
     Stage.BASE: run_base,
+    Stage.DECODER: run_decoder,
     Stage.EXPORT: run_export,
     Stage.EVALUATE: run_evaluate,
 }

@@ -1,0 +1,60 @@
+"""The algebra of diffusion targets and of CLIP's contrast."""
+
+from __future__ import annotations
+
+import torch
+
+from easel.training.objectives import (
+    add_noise,
+    alpha_bars,
+    contrastive,
+    eps_from_v,
+    levels_at,
+    min_snr_weight,
+    v_target,
+    x0_from_eps,
+    x0_from_v,
+)
+
+
+def setting() -> tuple[torch.Tensor, ...]:
+    chance = torch.Generator().manual_seed(0)
+    x0, eps = (torch.randn(5, 4, 3, 3, generator=chance) for _ in range(2))
+    a, s = levels_at(alpha_bars(), torch.tensor([0, 10, 300, 700, 900]))
+    return x0, eps, a, s
+
+
+def test_x0_and_noise_come_back_from_v_and_from_eps() -> None:
+    x0, eps, a, s = setting()
+    x = add_noise(x0, eps, a, s)
+    v = v_target(x0, eps, a, s)
+    assert torch.allclose(x0_from_v(x, v, a, s), x0, atol=1e-5)
+    assert torch.allclose(eps_from_v(x, v, a, s), eps, atol=1e-5)
+    assert torch.allclose(x0_from_eps(x, eps, a, s), x0, atol=1e-3)
+
+
+def test_the_schedule_falls_and_ends_in_nearly_pure_noise() -> None:
+    bars = alpha_bars()
+    assert bars.shape == (1000,) and bool((bars[1:] < bars[:-1]).all())
+    assert 100 < float(((1 - bars[-1]) / bars[-1]).sqrt()) < 250
+
+
+def test_the_schedule_is_diffusers_own() -> None:
+    from easel.training.export import make_scheduler
+
+    assert torch.allclose(alpha_bars(), make_scheduler().alphas_cumprod, rtol=1e-4)
+
+
+def test_min_snr_weights_are_one_in_noise_and_small_near_the_data() -> None:
+    a, s = levels_at(alpha_bars(), torch.tensor([0, 999]))
+    near, far = min_snr_weight(a, s).flatten().tolist()
+    assert near < 0.01 and far == 1.0
+
+
+def test_the_contrast_is_least_when_pairs_agree() -> None:
+    features = torch.eye(4)
+    scale = torch.tensor(3.0)
+    agreed, right = contrastive(features, features, scale)
+    crossed, wrong = contrastive(features, features.roll(1, 0), scale)
+    assert float(agreed) < 1e-6 < float(crossed)
+    assert float(right) == 1.0 and float(wrong) == 0.0
