@@ -28,6 +28,21 @@ def test_models_are_found_by_folder_name_and_by_path(tiny_folder: Path, tmp_path
     assert broken == []
 
 
+def test_a_relative_path_is_a_path(tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tiny_folder.parent)
+    assert library(tmp_path).find("./tiny").name == "tiny"
+    monkeypatch.chdir(tiny_folder)
+    assert library(tmp_path).find(".").name == "tiny"
+
+
+def test_truncated_weights_are_told_before_they_are_loaded(tiny_folder: Path, tmp_path: Path) -> None:
+    file = shutil.copytree(tiny_folder, tmp_path / "cut") / "vae" / "diffusion_pytorch_model.safetensors"
+    file.write_bytes(file.read_bytes()[:-10])
+    usable, broken = library(tmp_path).identities()
+    assert "cut" not in [identity.name for identity in usable]
+    assert str(file) in str(broken[0])
+
+
 def test_unknown_names_offer_the_nearest(tiny_folder: Path, tmp_path: Path) -> None:
     shutil.copytree(tiny_folder, tmp_path / "dreamshaper")
     with pytest.raises(UnknownName, match="nearest 'dreamshaper'"):

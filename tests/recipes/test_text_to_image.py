@@ -129,7 +129,6 @@ def test_an_error_thrown_into_a_recipe_ends_it(tiny: Model) -> None:
         ({"recipe": "text_to_imge"}, UnknownName, "nearest 'text_to_image'"),
         ({"sampler": "Euler", "sampler_options": {"etta": 1.0}}, UnknownName, "option of Euler 'etta'"),
         ({"sampler": "Euler a", "sampler_options": {"eta": "much"}}, BadValue, "a finite number"),
-        ({"guidance": {"start": 0.7, "end": 0.2}}, BadValue, "at most guidance.end"),
     ],
 )
 def test_what_can_be_told_without_a_model_is_refused_at_once(

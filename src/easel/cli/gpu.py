@@ -188,7 +188,7 @@ def cuda_wheel(facts: GpuFacts) -> str:
     if facts.system != "Linux":
         return f"Install torch for CUDA: {LOCALLY} gives the command."
     plain = facts.torch.partition("+")[0]
-    return f"$ {sys.executable} -m pip install --force-reinstall --index-url https://pypi.org/simple torch=={plain}"
+    return f"$ {sys.executable} -m pip install --force-reinstall torch=={plain}"
 
 
 def cards_on_bus(root: Path) -> frozenset[str]:

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from easel.core.errors import Incomplete, Unrecognised
+from safetensors import SafetensorError, safe_open
+
+from easel.core.errors import Incomplete, Unrecognised, Unsafe
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,9 @@ def identify(path: Path, name: str | None = None) -> Identity:
         raise Unrecognised(
             f"{path}: a U-Net of {unet.get('in_channels')} input channels is not supported yet; supported is 4."
         )
+    for part in ("unet", "vae", "text_encoder"):
+        for file in files_of(path / part):
+            check_whole(file)
     return Identity(
         name=name or path.name,
         path=path,
@@ -61,6 +66,37 @@ def identify(path: Path, name: str | None = None) -> Identity:
         prediction=str(scheduler.get("prediction_type", "epsilon")),
         size=sum(file.stat().st_size for file in path.rglob("*") if file.is_file()),
     )
+
+
+def files_of(folder: Path) -> tuple[Path, ...]:
+    """Return the safetensors files of a component's folder, shards in the order of its index.
+
+    Raises Incomplete where files are missing, Unsafe where only pickles are there.
+    """
+    for stem in ("diffusion_pytorch_model", "model"):
+        index = folder / f"{stem}.safetensors.index.json"
+        if index.is_file():
+            names = sorted(set(read_json(index).get("weight_map", {}).values()))
+            missing = [name for name in names if not (folder / name).is_file()]
+            if missing or not names:
+                raise Incomplete(f"{folder}: shard {missing[0] if missing else '?'} is missing; fetch it again.")
+            return tuple(folder / name for name in names)
+        for single in (folder / f"{stem}.safetensors", folder / f"{stem}.fp16.safetensors"):
+            if single.is_file():
+                return (single,)
+    pickles = sorted((*folder.glob("*.bin"), *folder.glob("*.ckpt"), *folder.glob("*.pt")))
+    if pickles:
+        raise Unsafe(f"{pickles[0]}: a pickle can run code; fetch the model's safetensors files instead.")
+    raise Incomplete(f"{folder}: no safetensors weights here; fetch the whole folder again.")
+
+
+def check_whole(file: Path) -> None:
+    """Raise Incomplete unless the header of a safetensors file is sound and the file as long as it says."""
+    try:
+        with safe_open(file, framework="np"):
+            pass
+    except (SafetensorError, OSError) as error:
+        raise Incomplete(f"{file}: truncated or damaged ({error}); fetch it again.") from None
 
 
 def read_json(path: Path) -> dict[str, Any]:

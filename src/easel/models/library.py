@@ -51,8 +51,8 @@ class Library:
         if name in places:
             return identify(places[name], name)
         path = Path(name).expanduser()
-        if len(path.parts) > 1 and path.exists():
-            return identify(path)
+        if (name.startswith(".") or len(path.parts) > 1) and path.exists():
+            return identify(path, path.resolve().name)
         raise UnknownName("model", name, tuple(places), listing="`easel models list`")
 
     def load(self, name: str) -> Model:

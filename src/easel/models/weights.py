@@ -13,30 +13,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-from easel.core.errors import Incomplete, Mismatch, Unsafe
-from easel.models.identify import read_json
-
-
-def files_of(folder: Path) -> tuple[Path, ...]:
-    """Return the safetensors files of a component's folder, shards in the order of its index.
-
-    Raises Incomplete where files are missing, Unsafe where only pickles are there.
-    """
-    for stem in ("diffusion_pytorch_model", "model"):
-        index = folder / f"{stem}.safetensors.index.json"
-        if index.is_file():
-            names = sorted(set(read_json(index).get("weight_map", {}).values()))
-            missing = [name for name in names if not (folder / name).is_file()]
-            if missing or not names:
-                raise Incomplete(f"{folder}: shard {missing[0] if missing else '?'} is missing; fetch it again.")
-            return tuple(folder / name for name in names)
-        for single in (folder / f"{stem}.safetensors", folder / f"{stem}.fp16.safetensors"):
-            if single.is_file():
-                return (single,)
-    pickles = sorted((*folder.glob("*.bin"), *folder.glob("*.ckpt"), *folder.glob("*.pt")))
-    if pickles:
-        raise Unsafe(f"{pickles[0]}: a pickle can run code; fetch the model's safetensors files instead.")
-    raise Incomplete(f"{folder}: no safetensors weights here; fetch the whole folder again.")
+from easel.core.errors import Incomplete, Mismatch
+from easel.models.identify import files_of
 
 
 def read_tensors(files: tuple[Path, ...], device: str = "cpu") -> dict[str, Tensor]:

@@ -58,9 +58,6 @@ def check(request: Request) -> None:
         samplers[request.sampler].checked(request.sampler_options)
     if request.schedule is not None:
         schedules[request.schedule]
-    if request.guidance.start > request.guidance.end:
-        allowed = f"at most guidance.end, {request.guidance.end}"
-        raise BadValue("guidance.start", request.guidance.start, allowed)
 
 
 def settle(request: Request, model: Model) -> Settled:
