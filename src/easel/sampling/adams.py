@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import TYPE_CHECKING
 
 from easel.sampling.path import Evaluation, Path
@@ -37,6 +38,8 @@ def lagrange_weights(knots: Sequence[float], t: float, clock: Clock) -> list[flo
 
     Gauss and Legendre's 12 points, laid in log s where the clock is curved; t is above 0 there.
     """
+    if len(knots) == 1:
+        return []
     u = [clock(knot) for knot in knots]
     curved = clock is not straight
     low, high = (math.log(knots[0]), math.log(t)) if curved else (knots[0], t)
@@ -51,6 +54,7 @@ def lagrange_weights(knots: Sequence[float], t: float, clock: Clock) -> list[flo
     return weights[1:]
 
 
+@cache
 def legendre(count: int) -> list[tuple[float, float]]:
     """Return the places in -1..1 and the weights of Gauss and Legendre's quadrature, by Newton's method."""
     found: list[tuple[float, float]] = []
@@ -125,7 +129,7 @@ def deis(
 EQUAL_STEPS = ((), (-1 / 2,), (-16 / 12, 5 / 12), (-59 / 24, 37 / 24, -9 / 24))
 
 
-@sampler("IPNDM", "ipndm", paper="2204.13902")
+@sampler("IPNDM", "ipndm", order=2, paper="2204.13902")
 def ipndm(path: Path, x: Tensor, sigmas: Sequence[float], noise: Noise, *, order: int = 4) -> Sampling:
     """Improved PNDM, Zhang & Chen 2022, appendix (arXiv 2204.13902): weights of equal steps, whatever the steps are."""
     epsilons: list[Tensor] = []
@@ -141,7 +145,7 @@ def ipndm(path: Path, x: Tensor, sigmas: Sequence[float], noise: Noise, *, order
     return x
 
 
-@sampler("PLMS", "plms", schedule="DDIM", paper="2202.09778")
+@sampler("PLMS", "plms", schedule="DDIM", order=2, paper="2202.09778")
 def plms(path: Path, x: Tensor, sigmas: Sequence[float], noise: Noise) -> Sampling:
     """Pseudo linear multistep, Liu et al. 2022 (arXiv 2202.09778): IPNDM that begins with a step of Heun's."""
     epsilons: list[Tensor] = []

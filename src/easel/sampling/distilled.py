@@ -43,7 +43,7 @@ def tcd(path: Path, x: Tensor, sigmas: Sequence[float], noise: Noise, *, eta: fl
         denoised = yield Evaluation(x, sigma)
         epsilon = path.noise_in(x, denoised, sigma)
         t = path.ratio(sigma_next)
-        down = earlier(t, 1 - eta) if t > 0 else 0.0
+        down = earlier(t, 1 - eta) if t > 0 and eta > 0 else t
         x = path.alpha(sigma_next) * (denoised + down * epsilon)
         if down < t:
             x = x + path.alpha(sigma_next) * math.sqrt(t * t - down * down) * noise(sigma, sigma_next)

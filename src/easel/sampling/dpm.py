@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Both = Generator[Evaluation, "Tensor", "tuple[Tensor, Tensor]"]
-LEAST_STEP = 1e-4  # of lambda; a smaller adaptive step is taken whatever its error, so that every run ends
+LEAST_STEP = 0.01  # of lambda; a smaller adaptive step is taken whatever its error, so that every run ends
+MOST_TRIES = 10  # of one adaptive step, for the same reason
 
 
 def solved(path: Path, x: Tensor, lam: float, lam_next: float, order: int, r1: float) -> Both:
@@ -108,6 +109,7 @@ class StepSize:
     gains: tuple[float, float, float]
     accept_safety: float
     errors: list[float] = field(default_factory=list[float])
+    tries: int = 0
 
     @staticmethod
     def of(h: float, p: float, i: float, d: float, order: float, accept_safety: float) -> StepSize:
@@ -120,8 +122,10 @@ class StepSize:
         self.errors = [inverse, *self.errors[1:]] if self.errors else [inverse] * 3
         factor = math.prod(value**gain for value, gain in zip(self.errors, self.gains, strict=True))
         factor = 1 + math.atan(factor - 1)
-        accepted = factor >= self.accept_safety or self.h < LEAST_STEP
+        self.tries += 1
+        accepted = factor >= self.accept_safety or self.h < LEAST_STEP or self.tries == MOST_TRIES
         if accepted:
+            self.tries = 0
             self.errors = [self.errors[0], *self.errors[:2]]
         self.h *= factor
         return accepted

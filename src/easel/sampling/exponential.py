@@ -22,21 +22,20 @@ def res_multistep(
 
     phi_2(-h) integrates the slope of x0 in lambda exactly; eta draws a share of the noise anew.
     """
-    old_denoised, lam_last = None, -math.inf
+    old_denoised, h_last = None, math.inf
     for sigma, sigma_next in pairs(sigmas):
         denoised = yield Evaluation(x, sigma)
-        lam = path.lam(sigma)
         down, up = ancestral(path, sigma, sigma_next, eta)
         gain = 1 - down / path.ratio(sigma)
+        h = -math.log1p(-gain) if gain < 1 else math.inf
         d = gain * denoised
-        if old_denoised is not None and down > 0 and math.isfinite(lam_last):
-            h = -math.log(down) - lam
+        if old_denoised is not None and math.isfinite(h):
             phi_2 = (1 - gain / h) / h
-            d = d + h * h * phi_2 / (lam - lam_last) * (denoised - old_denoised)
+            d = d + h * h * phi_2 / h_last * (denoised - old_denoised)
         x = path.alpha(sigma_next) * (down / sigma * x + d)
         if up > 0:
             x = x + path.alpha(sigma_next) * up * s_noise * noise(sigma, sigma_next)
-        old_denoised, lam_last = denoised, lam
+        old_denoised, h_last = denoised, h
     return x
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from easel.core.registry import Entry
@@ -88,11 +89,11 @@ class Guide:
         import torch
 
         scale = self.scale_at(evaluation.sigma)
-        count = sum(len(parts) for parts in self.weights)
-        rows = predictions[:count].split([len(parts) for parts in self.weights])
+        ends = list(accumulate(len(parts) for parts in self.weights))
+        rows = [predictions[end - len(parts) : end] for end, parts in zip(ends, self.weights, strict=True)]
         if not self.needs_negative(evaluation):
             return torch.stack([unopposed(p, w, scale) for p, w in zip(rows, self.weights, strict=True)])
-        negatives = predictions[count:]
+        negatives = predictions[ends[-1] :]
         guided = [led(p, n, w, scale) for p, n, w in zip(rows, negatives, self.weights, strict=True)]
         if self.rescale > 0 and scale != 1:
             plain = [led(p, n, w, 1.0) for p, n, w in zip(rows, negatives, self.weights, strict=True)]

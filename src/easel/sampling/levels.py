@@ -74,6 +74,14 @@ class Levels:
         logs = self.log_table.to(t.device)
         return ((1 - w) * logs[low] + w * logs[high]).exp()
 
+    def entries_at(self, t: Tensor) -> Tensor:
+        """Return the sigmas, float32, at times t: the table's own entries where all are whole, else `sigma_at`."""
+        if not self.table or bool((t != t.round()).any()):
+            return self.sigma_at(t)
+        import torch
+
+        return torch.tensor(self.table)[t.long()]
+
     def time_of(self, sigma: Tensor) -> Tensor:
         """Return the times at sigmas of any shape, in their precision; k-diffusion's sigma_to_t, not quantised."""
         if not self.table:
@@ -96,7 +104,8 @@ class Levels:
         """Return the levels of a discrete model whose signal after each training step is known."""
         import torch
 
-        alphas = torch.tensor(alphas_cumprod, dtype=torch.float64).float().clamp(min=ZERO_TERMINAL_SIGNAL)
+        signal = [alpha or ZERO_TERMINAL_SIGNAL for alpha in alphas_cumprod]
+        alphas = torch.tensor(signal, dtype=torch.float64).float()
         table = tuple(float(s) for s in ((1 - alphas) / alphas) ** 0.5)
         return Levels(VE, table[0], table[-1], table, count=len(table), optimised=optimised)
 

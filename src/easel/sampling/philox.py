@@ -20,6 +20,8 @@ Words = NDArray[np.uint32]
 MULTIPLIERS = (np.uint64(0xD2511F53), np.uint64(0xCD9E8D57))
 WEYL = (0x9E3779B9, 0xBB67AE85)
 ROUNDS = 10
+UNIT = 2.0**-32
+TURN = float(np.float32(UNIT * 2 * math.pi))  # CUDA holds this in float32, and its noise shows it
 
 
 class Philox:
@@ -38,7 +40,8 @@ class Philox:
         zero = np.zeros(count, dtype=np.uint32)
         first, second, _, _ = philox((zero + np.uint32(self._offset), zero, index, zero), self._seed)
         self._offset += 1
-        return torch.from_numpy(normal(first, second).reshape(tuple(shape)))
+        values = normal(first, second).reshape(tuple(shape))
+        return torch.from_numpy(values)  # pyright: ignore[reportUnknownMemberType]
 
 
 def philox(counter: tuple[Words, Words, Words, Words], seed: int) -> tuple[Words, Words, Words, Words]:
@@ -59,6 +62,6 @@ def philox(counter: tuple[Words, Words, Words, Words], seed: int) -> tuple[Words
 
 def normal(first: Words, second: Words) -> NDArray[np.float32]:
     """Return normal values, the sine branch of Box-Muller, from two words each."""
-    u = first * 2.0**-32 + 2.0**-33
-    v = second * (2.0**-32 * 2 * math.pi) + 2.0**-33 * 2 * math.pi
+    u = first * UNIT + UNIT / 2
+    v = second * TURN + TURN / 2
     return (np.sqrt(-2.0 * np.log(u)) * np.sin(v)).astype(np.float32)

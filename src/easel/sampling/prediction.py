@@ -39,7 +39,7 @@ class Prediction:
 
 def scaled(x: Tensor, factor: Tensor | float) -> Tensor:
     """Return x (n, ...) times a factor for each row (n,), worked out in the factor's precision and rounded once."""
-    if isinstance(factor, float):
+    if isinstance(factor, float | int):
         return x if factor == 1.0 else x * factor
     return x * factor.to(x.dtype).reshape(-1, *(1,) * (x.ndim - 1))
 

@@ -41,7 +41,7 @@ LIMITS: Mapping[str, Limits] = {
     "pcoeff": (-2, 2),
     "icoeff": (-2, 2),
     "dcoeff": (-2, 2),
-    "accept_safety": (0.1, 2),
+    "accept_safety": (0.1, 0.95),
 }
 
 

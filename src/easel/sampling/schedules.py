@@ -12,7 +12,7 @@ import dataclasses
 import math
 from collections.abc import Callable, Mapping
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from easel.core.errors import BadValue, Unsupported
 from easel.core.registry import Entry, Registry
@@ -49,11 +49,12 @@ def sigmas_for(
     entry = resolved(sampler, levels, schedule)
     options = dict(options or {})
     levels = narrowed(levels, options.pop("sigma_min", None), options.pop("sigma_max", None))
-    sigmas = entry.make(steps + discard, levels, **entry.checked(options)).tolist()
-    sigmas = [*sigmas[:steps], 0.0]
+    levelled = entry.make(steps + discard, levels, **entry.checked(options))
+    above = cast("list[float]", levelled.tolist())  # pyright: ignore[reportUnknownMemberType]
+    sigmas = (*above[:steps], 0.0)
     if not all(math.isfinite(a) and a > b for a, b in pairwise(sigmas)):
         raise BadValue("schedule options", dict(options), f"values with which {entry.name} falls at every step")
-    return tuple(sigmas)
+    return sigmas
 
 
 def resolved(sampler: Entry[Sampler], levels: Levels, schedule: str | None) -> Entry[Schedule]:
@@ -145,8 +146,8 @@ def kl_optimal(steps: int, levels: Levels) -> Tensor:
     """Even in arctan sigma, Sabour et al. 2024, appendix (arXiv 2404.14507)."""
     import torch
 
-    ramp = torch.linspace(0, 1, steps)
-    return torch.tan(ramp * math.atan(levels.sigma_min) + (1 - ramp) * math.atan(levels.sigma_max))
+    ramp = torch.linspace(0, 1, steps, dtype=torch.float64)
+    return torch.tan(ramp * math.atan(levels.sigma_min) + (1 - ramp) * math.atan(levels.sigma_max)).float()
 
 
 ALIGNED = {
@@ -171,15 +172,15 @@ def align_your_steps(steps: int, levels: Levels) -> Tensor:
 
 @schedules.register("Simple", aliases=("simple",))
 def simple(steps: int, levels: Levels) -> Tensor:
-    """Every (count / steps)th entry of the table from the top, A1111 and ComfyUI; on flow even to the clean picture."""
+    """Every (count / steps)th level from the last, A1111 and ComfyUI; entries of the table, or even times on flow."""
     import torch
 
-    _, last = levels.times
-    stride = (last + bool(levels.table)) / steps
-    stops = [i * stride for i in range(steps)]
-    if levels.table and stride >= 1:
-        stops = [float(int(stop)) for stop in stops]
-    return levels.sigma_at(last - torch.tensor(stops))
+    first, last = levels.times
+    stride = (last - first + 1) / steps
+    if stride < 1:
+        return uniform(steps, levels)
+    stops = torch.arange(steps, dtype=torch.float64) * stride
+    return levels.entries_at(last - (stops.floor() if levels.table else stops))
 
 
 @schedules.register("Normal", aliases=("normal",))
@@ -194,10 +195,11 @@ def ddim(steps: int, levels: Levels) -> Tensor:
     import torch
 
     first, last = levels.times
-    room = last - first
-    stride = float((int(room) + 1) // steps) or room / steps
-    offset = min(1.0, room - stride * (steps - 1))
-    return levels.sigma_at(first + offset + stride * torch.arange(steps - 1, -1, -1))
+    stride = (int(last - first) + 1) // steps
+    if stride < 1:
+        return uniform(steps, levels)
+    offset = min(1.0, last - first - stride * (steps - 1))
+    return levels.entries_at(first + offset + stride * torch.arange(steps - 1, -1, -1))
 
 
 @schedules.register("Beta", aliases=("beta",))
@@ -218,27 +220,29 @@ def bounded(name: str, value: float) -> float:
 
 
 def beta_quantile(share: Tensor, a: float, b: float) -> Tensor:
-    """Return where the regularised incomplete beta function I_x(a, b) equals `share`, by bisection, float64.
+    """Return where the regularised incomplete beta function I_x(a, b) equals `share`, float64.
 
-    The series I_x(a, b) = x^a / B(a, b) sum_n (1 - b)_n x^n / (n! (a + n)) serves up to x = 1/2; beyond,
-    I_x(a, b) = 1 - I_{1-x}(b, a).
+    Up to x = 1/2 the series I_x(a, b) = x^a / B(a, b) sum_n (1 - b)_n x^n / (n! (a + n)) serves, and Newton's method
+    in x^a, in which it is nearly straight; beyond, I_x(a, b) = 1 - I_{1-x}(b, a).
     """
     whole = math.exp(math.lgamma(a) + math.lgamma(b) - math.lgamma(a + b))
 
     def lower(x: Tensor, a: float, b: float) -> Tensor:
-        total, term = x * 0, x * 0 + 1
-        for n in range(64):
-            total = total + term / (a + n)
-            term = term * x * (n + 1 - b) / (n + 1)
+        terms, rising = [1 / a], 1.0
+        for n in range(1, 56):
+            rising *= (n - b) / n
+            terms.append(rising / (a + n))
+        total = x * 0
+        for term in reversed(terms):
+            total = total * x + term
         return x**a / whole * total
 
     def search(share: Tensor, a: float, b: float) -> Tensor:
-        low, high = share * 0, share * 0 + 0.5
-        for _ in range(64):
-            middle = (low + high) / 2
-            below = lower(middle, a, b) < share
-            low, high = low.where(~below, middle), high.where(below, middle)
-        return (low + high) / 2
+        power = share * a * whole
+        for _ in range(12):
+            x = power.clamp(0, 0.5**a) ** (1 / a)
+            power = x**a - (lower(x, a, b) - share) * a * whole * (1 - x) ** (1 - b)
+        return power.clamp(0, 0.5**a) ** (1 / a)
 
     half = lower(share * 0 + 0.5, a, b)
     return search(share, a, b).where(share <= half, 1 - search(1 - share, b, a))
@@ -270,5 +274,7 @@ def turbo(steps: int, levels: Levels) -> Tensor:
 
     first, last = levels.times
     stride = (last - first + 1) / steps
+    if stride < 1:
+        return uniform(steps, levels)
     times = first - 1 + stride * torch.arange(steps, 0, -1, dtype=torch.float64)
-    return levels.sigma_at(times.round() if stride >= 1 else times.clamp(min=first))
+    return levels.entries_at(times.round().clamp(first, last))
