@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -275,5 +276,6 @@ def test_options_out_of_range_are_refused(entry: Entry[Sampler]) -> None:
 def test_is_well_registered(entry: Entry[Sampler]) -> None:
     assert inspect.isgeneratorfunction(entry.make)
     assert entry.make.__doc__
+    assert f"| {entry.name} |" in (Path(__file__).parents[2] / "docs" / "sampling.md").read_text(encoding="utf-8")
     assert entry.facts["schedule"] is None or entry.facts["schedule"] in schedules
     assert entry.aliases and all(samplers[alias].name == entry.name for alias in entry.aliases)
