@@ -9,6 +9,7 @@ from easel.training.objectives import (
     alpha_bars,
     contrastive,
     eps_from_v,
+    level_shares,
     levels_at,
     min_snr_weight,
     v_target,
@@ -49,6 +50,16 @@ def test_min_snr_weights_are_one_in_noise_and_small_near_the_data() -> None:
     a, s = levels_at(alpha_bars(), torch.tensor([0, 999]))
     near, far = min_snr_weight(a, s).flatten().tolist()
     assert near < 0.01 and far == 1.0
+
+
+def test_most_practice_is_where_signal_and_noise_are_alike() -> None:
+    bars = alpha_bars()
+    shares = level_shares(bars)
+    assert bool((shares[1:] > shares[:-1]).all()) and abs(float(shares[-1]) - 1) < 1e-9
+    sigma = ((1 - bars) / bars).sqrt()
+    inside = (sigma > 0.3) & (sigma < 5)
+    each = shares.diff(prepend=torch.zeros(1))
+    assert float(each[inside].sum()) > 0.6 > float(inside.float().mean())
 
 
 def test_the_contrast_is_least_when_pairs_agree() -> None:

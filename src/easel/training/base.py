@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
 from diffusers.models.attention_processor import AttnProcessor
@@ -21,7 +22,15 @@ from easel.training.autoencoder import encode_mean
 from easel.training.clip import Towers, tokenize
 from easel.training.data import batched, compose, draw_captioned
 from easel.training.loop import Losses, Plan, train
-from easel.training.objectives import add_noise, alpha_bars, levels_at, min_snr_weight, v_target, x0_from_v
+from easel.training.objectives import (
+    add_noise,
+    alpha_bars,
+    level_shares,
+    levels_at,
+    min_snr_weight,
+    v_target,
+    x0_from_v,
+)
 from easel.training.scenes import generator
 from easel.training.sheet import write_sheet
 from easel.training.subjects import Subject
@@ -49,6 +58,7 @@ class BaseConfig:
     groups: int = 32
     batch: int = 32
     cache: int = 20_480  # compositions whose latents and text features are kept
+    plain: float = 2.5  # how much oftener a plain portrait of one subject is practised
     sheet_steps: int = 20  # sampling steps of the sample sheets
     empty: float = 0.1  # share of empty captions, for classifier-free guidance (Ho and Salimans 2022)
 
@@ -142,25 +152,38 @@ def load_cache(config: BaseConfig, folder: Path) -> tuple[torch.Tensor, torch.Te
     return rows("latents"), rows("text")
 
 
+def practice_weights(subjects: Sequence[Subject], config: BaseConfig) -> np.ndarray:
+    """How often each cached composition is practised (cache,): only subjects that are drawn, plain portraits most."""
+    weights = np.zeros(config.cache)
+    for index in range(config.cache):
+        scene, _ = draw_captioned(subjects, CACHE_SEED, index)
+        if all(subjects[sprite.subject].drawn for sprite in scene.sprites):
+            plain = len(scene.sprites) == 1 and not (scene.style or scene.sprites[0].tint or scene.size_word)
+            weights[index] = config.plain if plain and not scene.place else 1.0
+    return weights / weights.sum()
+
+
 def make_losses(
     unet: UNet2DConditionModel,
     latents: torch.Tensor,
     contexts: torch.Tensor,
     empty: torch.Tensor,
     config: BaseConfig,
+    weights: np.ndarray | None = None,
 ) -> Callable[[int], Losses]:
-    """The loss as a function of the step; `empty` (77, width) is the context of no words."""
+    """The loss as a function of the step; `empty` (77, width) is the context of no words, `weights` (N,) sum to 1."""
     device = next(unet.parameters()).device
     alpha_bar = alpha_bars(STEPS, BETA_START, BETA_END).to(device)
+    shares = level_shares(alpha_bars(STEPS, BETA_START, BETA_END))
     empty = empty.to(device)
 
     def losses(step: int) -> Losses:
         rng = generator(CACHE_SEED, 1, step)
-        rows = torch.from_numpy(rng.choice(len(latents), config.batch, replace=len(latents) < config.batch))
+        rows = torch.from_numpy(rng.choice(len(latents), config.batch, p=weights))
         silent = torch.from_numpy(rng.random(config.batch) < config.empty).to(device)
-        # one noise level from each equal part of the range: the same distribution, less variance
+        # one noise level from each equal share of the practice: the same distribution, less variance
         spread = (torch.arange(config.batch) + torch.from_numpy(rng.random(config.batch))) / config.batch
-        t = (spread * STEPS).long().clamp(max=STEPS - 1).to(device)
+        t = torch.searchsorted(shares, spread).clamp(max=STEPS - 1).to(device)
         x0 = latents[rows].to(device).float()
         context = torch.where(silent[:, None, None], empty, contexts[rows].to(device).float())
         eps = torch.randn(x0.shape, generator=torch.Generator().manual_seed(CACHE_SEED * 1_000_003 + step)).to(device)
@@ -253,5 +276,6 @@ def train_base(
             on_sheet(unet)
 
     empty = encode_text(towers, tokenizer, [""])[0].half().float()
-    train(unet, make_losses(unet, latents, contexts, empty, config), plan, folder, sheet)
+    losses = make_losses(unet, latents, contexts, empty, config, practice_weights(subjects, config))
+    train(unet, losses, plan, folder, sheet)
     return unet

@@ -43,15 +43,16 @@ class Trial:
 def make_trials(subjects: Sequence[Subject], count: int) -> list[Trial]:
     """`count` prompts, half English and half Korean, 30 % with two subjects, half with a background said."""
     trials = []
-    order = generator(SEED).permutation(len(subjects))
+    drawn = [n for n, subject in enumerate(subjects) if subject.drawn]
+    order = generator(SEED).permutation(drawn)
     for n in range(count):
         rng = generator(SEED, n)
-        first = int(order[n % len(subjects)])
+        first = int(order[n % len(drawn)])
         said = bool(rng.random() < 0.5)
         background = pick(rng, tuple(BACKGROUNDS)) if said else "white"
         sprites: tuple[Sprite, ...] = (Sprite(first),)
         if n % 10 in (2, 5, 8):
-            second = int(rng.choice([s for s in range(len(subjects)) if s != first]))
+            second = int(rng.choice([s for s in drawn if s != first]))
             left = Sprite(first, size=PAIR_SIZE, centre=(0.25, 0.5))
             sprites = (left, Sprite(second, size=PAIR_SIZE, centre=(0.75, 0.5)))
         scene = Scene(sprites, background, BACKGROUNDS[background], said)
@@ -115,15 +116,11 @@ def rank_names(
 
 
 def halves(pictures: torch.Tensor) -> torch.Tensor:
-    """The left and the right half of each picture as pictures of their own, (2 B, 3, H, W), lefts first."""
-    width = pictures.shape[-1] // 2
-    colour = border_colour(pictures)[:, :, None, None].expand_as(pictures)
-    parts = []
-    for half in (pictures[..., :width], pictures[..., width:]):
-        canvas = colour.clone()
-        canvas[..., width // 2 : width // 2 + half.shape[-1]] = half
-        parts.append(canvas)
-    return torch.cat(parts)
+    """The middle left and middle right quarters, where a pair stands, at full size (2 B, 3, H, W), lefts first."""
+    height, width = pictures.shape[-2:]
+    middle = pictures[..., height // 4 : height - height // 4, :]
+    parts = torch.cat([middle[..., : width // 2], middle[..., width // 2 :]])
+    return F.interpolate(parts, size=(height, width), mode="bilinear")
 
 
 def hits(order: torch.Tensor, wanted: torch.Tensor, top: int) -> torch.Tensor:
@@ -208,7 +205,14 @@ def evaluate(
         "autoencoder": {"psnr_db": round(measure_psnr(autoencoder, levels, subjects), 2)},
         "drawn": judge(pictures, trials, towers, tokenizer, levels[0], subjects),
         "painted": judge(truth, trials, towers, tokenizer, levels[0], subjects),
-        "settings": {"prompts": count, "subjects": len(subjects), "steps": steps, "scale": scale, "seed": SEED},
+        "settings": {
+            "prompts": count,
+            "subjects": len(subjects),
+            "drawn": sum(s.drawn for s in subjects),
+            "steps": steps,
+            "scale": scale,
+            "seed": SEED,
+        },
     }
     out.mkdir(parents=True, exist_ok=True)
     (out / "evaluation.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")

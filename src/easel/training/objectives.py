@@ -56,6 +56,18 @@ def min_snr_weight(a: torch.Tensor, s: torch.Tensor, gamma: float = 5.0) -> torc
     return ratio.clamp(max=gamma) / ratio
 
 
+def level_shares(alpha_bar: torch.Tensor, centre: float = 0.2, width: float = 1.1, even: float = 0.3) -> torch.Tensor:
+    """The cumulated share (steps,) of training spent at each step: mostly where shapes are decided.
+
+    log(sigma) is normal about `centre` (as in Karras et al. 2022), mixed with a share `even` of equal steps, which
+    keeps strong noise, hence plain backgrounds, in practice.
+    """
+    log_sigma = 0.5 * torch.log((1 - alpha_bar.double()) / alpha_bar.double())
+    density = torch.exp(-0.5 * ((log_sigma - centre) / width).square()) * torch.gradient(log_sigma)[0]
+    share = (1 - even) * density / density.sum() + even / len(alpha_bar)
+    return share.cumsum(0).clamp(max=1.0)
+
+
 def contrastive(text: torch.Tensor, vision: torch.Tensor, scale: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """CLIP's symmetric cross-entropy of (B, D) features at log-scale `scale`, and the share of rows matched right."""
     logits = scale.exp() * F.normalize(text, dim=-1) @ F.normalize(vision, dim=-1).T

@@ -10,7 +10,13 @@ from easel.training.clip import ClipConfig
 from easel.training.decoder import DecoderConfig
 from easel.training.loop import Plan
 
-SHARES = {"autoencoder": 0.25, "clip": 0.15, "decoder": 0.1, "base": 0.5}  # of the budget, when all stages run
+SHARES = {
+    "autoencoder": 0.25,
+    "clip": 0.15,
+    "decoder": 0.1,
+    "vision": 0.1,
+    "base": 0.4,
+}  # of the budget, when all stages run
 
 
 @dataclass(frozen=True)
@@ -37,8 +43,13 @@ class Recipe:
     decoder_plan: Plan = field(
         default_factory=lambda: Plan(minutes=30, learning_rate=5e-4, betas=(0.9, 0.98), average=0.998)
     )
+    vision_plan: Plan = field(
+        default_factory=lambda: Plan(
+            minutes=30, learning_rate=6e-4, betas=(0.9, 0.98), weight_decay=0.05, average=0.995
+        )
+    )
     base_plan: Plan = field(
-        default_factory=lambda: Plan(minutes=75, learning_rate=6e-4, warmup=200, average=0.999, sheet_seconds=400)
+        default_factory=lambda: Plan(minutes=70, learning_rate=9e-4, warmup=200, average=0.999, sheet_seconds=400)
     )
 
 
@@ -49,6 +60,7 @@ def with_budget(recipe: Recipe, stage: str, minutes: float) -> Recipe:
         recipe,
         autoencoder_plan=replace(recipe.autoencoder_plan, steps=None, minutes=minutes * share.get("autoencoder", 1)),
         decoder_plan=replace(recipe.decoder_plan, steps=None, minutes=minutes * share.get("decoder", 1)),
+        vision_plan=replace(recipe.vision_plan, steps=None, minutes=minutes * share.get("vision", 1)),
         clip_plan=replace(recipe.clip_plan, steps=None, minutes=minutes * share.get("clip", 1)),
         base_plan=replace(recipe.base_plan, steps=None, minutes=minutes * share.get("base", 1)),
     )
@@ -71,5 +83,6 @@ def dry_run() -> Recipe:
         autoencoder_plan=plan,
         clip_plan=plan,
         decoder_plan=plan,
+        vision_plan=plan,
         base_plan=plan,
     )

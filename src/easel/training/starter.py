@@ -27,6 +27,7 @@ from easel.training.recipe import Recipe, dry_run, with_budget
 from easel.training.sheet import write_sheet
 from easel.training.subjects import Subject, load_subjects, make_atlas
 from easel.training.tokenizer import grammar_text, load_tokenizer, train_tokenizer
+from easel.training.vision import train_vision
 
 
 class Stage(enum.StrEnum):
@@ -38,6 +39,7 @@ class Stage(enum.StrEnum):
     CACHE = "cache"
     BASE = "base"
     DECODER = "decoder"
+    VISION = "vision"
     EXPORT = "export"
     EVALUATE = "evaluate"
     ALL = "all"
@@ -96,7 +98,8 @@ def trained_autoencoder(shop: Workshop) -> AutoencoderKL:
 def trained_towers(shop: Workshop, tokenizer: CLIPTokenizer) -> Towers:
     """The CLIP pair as trained so far."""
     towers = Towers(shop.recipe.clip, len(tokenizer)).to(shop.device)
-    averaged(towers, shop.out / "clip")
+    refined = shop.out / "vision"
+    averaged(towers, refined if (refined / "state.safetensors").is_file() else shop.out / "clip")
     return towers
 
 
@@ -151,6 +154,13 @@ def run_decoder(shop: Workshop) -> None:
     )
 
 
+def run_vision(shop: Workshop) -> None:
+    """Goes on with the picture tower; may run beside the base stage."""
+    tokenizer, recipe = trained_tokenizer(shop), shop.recipe
+    towers, folder = trained_towers(shop, tokenizer), shop.out / "vision"
+    train_vision(shop.levels, shop.subjects, tokenizer, towers, recipe.clip, recipe.vision_plan, folder)
+
+
 def run_export(shop: Workshop) -> None:
     """Writes the model folder from what is trained so far."""
     tokenizer = trained_tokenizer(shop)
@@ -175,6 +185,7 @@ RUNS = {
     Stage.CACHE: run_cache,
     Stage.BASE: run_base,
     Stage.DECODER: run_decoder,
+    Stage.VISION: run_vision,
     Stage.EXPORT: run_export,
     Stage.EVALUATE: run_evaluate,
 }

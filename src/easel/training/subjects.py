@@ -9,7 +9,7 @@ import functools
 import xml.etree.ElementTree as ElementTree
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 
@@ -37,6 +37,7 @@ class Subject:
     korean: tuple[str, ...]
     english_extra: tuple[str, ...] = ()  # CLDR keywords that mean this glyph and no other
     korean_extra: tuple[str, ...] = ()
+    drawn: bool = False  # whether the base model learns to draw it
 
 
 def find(relative: str, package: str, roots: Sequence[Path]) -> Path:
@@ -76,13 +77,14 @@ def own_keywords(language: str) -> dict[str, tuple[str, ...]]:
 
 
 def parse(text: str) -> list[Subject]:
-    """Subjects of a list in the form of subjects.txt; `~` marks names that take no article."""
+    """Subjects of a list in the form of subjects.txt; `~` marks names that take no article, `+` what is drawn."""
     subjects = []
     for line in text.splitlines():
         if not line.strip() or line.startswith("#"):
             continue
         glyph, english, korean = line.split(";")
-        subjects.append(Subject(glyph, tuple(english.split("|")), tuple(korean.split("|"))))
+        names = tuple(english.split("|")), tuple(korean.split("|"))
+        subjects.append(Subject(glyph.lstrip("+"), *names, drawn=glyph.startswith("+")))
     return subjects
 
 
@@ -97,7 +99,7 @@ def load_subjects() -> tuple[Subject, ...]:
     def extra(table: dict[str, tuple[str, ...]], subject: Subject) -> tuple[str, ...]:
         return tuple(word for word in table.get(subject.glyph.replace(VARIATION, ""), ()) if word not in taken)
 
-    return tuple(Subject(s.glyph, s.english, s.korean, extra(english, s), extra(korean, s)) for s in subjects)
+    return tuple(replace(s, english_extra=extra(english, s), korean_extra=extra(korean, s)) for s in subjects)
 
 
 def render(glyph: str, font: ImageFont.FreeTypeFont) -> Image.Image:
