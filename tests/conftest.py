@@ -12,6 +12,7 @@ from easel.core.settings import Settings
 
 hypothesis.settings.register_profile("easel", deadline=None, derandomize="CI" in os.environ)
 hypothesis.settings.load_profile("easel")
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # tiny tensors: threads that wait for each other cost more than they give
 os.environ["HF_HUB_OFFLINE"] = "1"  # read when the hub's library is imported
 
 

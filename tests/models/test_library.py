@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -35,9 +36,15 @@ def test_a_relative_path_is_a_path(tiny_folder: Path, tmp_path: Path, monkeypatc
     assert library(tmp_path).find(".").name == "tiny"
 
 
-def test_truncated_weights_are_told_before_they_are_loaded(tiny_folder: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "damage",
+    [lambda b: b[:-10], lambda b: b[:5], lambda b: b"", lambda b: b"\xff" * 99, lambda b: b[:9] + b"[]" + b[11:]],
+)
+def test_damaged_weights_are_told_before_they_are_loaded(
+    tiny_folder: Path, tmp_path: Path, damage: Callable[[bytes], bytes]
+) -> None:
     file = shutil.copytree(tiny_folder, tmp_path / "cut") / "vae" / "diffusion_pytorch_model.safetensors"
-    file.write_bytes(file.read_bytes()[:-10])
+    file.write_bytes(damage(file.read_bytes()))
     usable, broken = library(tmp_path).identities()
     assert "cut" not in [identity.name for identity in usable]
     assert str(file) in str(broken[0])

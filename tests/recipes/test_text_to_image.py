@@ -53,11 +53,12 @@ def test_the_story(tiny: Model) -> None:
     assert read.fields["Size"] == "64x64"
 
 
-def test_picture_i_of_a_batch_is_the_picture_of_seed_plus_i(tiny: Model) -> None:
-    _, batch = told(ask(sampler="Euler a", batch_size=3), tiny)
+@pytest.mark.parametrize("sampler", ["Euler a", "DPM++ SDE", "DPM adaptive"])
+def test_picture_i_of_a_batch_is_the_picture_of_seed_plus_i(tiny: Model, sampler: str) -> None:
+    _, batch = told(ask(sampler=sampler, batch_size=3), tiny)
     assert [picture.seed for picture in batch] == [3, 4, 5]
     for picture in batch:
-        _, (alone,) = told(ask(sampler="Euler a", seed=picture.seed), tiny)
+        _, (alone,) = told(ask(sampler=sampler, seed=picture.seed), tiny)
         difference = torch.tensor(list(alone.image.tobytes())).sub(torch.tensor(list(picture.image.tobytes())))
         assert int(difference.abs().max()) <= 1
 
@@ -129,6 +130,7 @@ def test_an_error_thrown_into_a_recipe_ends_it(tiny: Model) -> None:
         ({"recipe": "text_to_imge"}, UnknownName, "nearest 'text_to_image'"),
         ({"sampler": "Euler", "sampler_options": {"etta": 1.0}}, UnknownName, "option of Euler 'etta'"),
         ({"sampler": "Euler a", "sampler_options": {"eta": "much"}}, BadValue, "a finite number"),
+        ({"sampler": "Euler a", "sampler_options": {"eta": -1.0}}, BadValue, "option eta of Euler a is -1.0"),
     ],
 )
 def test_what_can_be_told_without_a_model_is_refused_at_once(
@@ -136,6 +138,18 @@ def test_what_can_be_told_without_a_model_is_refused_at_once(
 ) -> None:
     with pytest.raises(error, match=words.replace("+", r"\+")):
         check(Request(prompt="a fox", **fields))
+
+
+def test_old_joint_names_bring_their_schedule(tiny: Model) -> None:
+    _, (picture,) = told(ask(sampler="DPM++ 2M SDE Karras"), tiny)
+    fields = infotext.read(picture.infotext).fields
+    assert (fields["Sampler"], fields["Schedule type"]) == ("DPM++ 2M SDE", "Karras")
+
+
+def test_progress_never_goes_back(tiny: Model) -> None:
+    works, _ = told(ask(sampler="Restart", steps=24), tiny)
+    steps = [work.progress.step for work in works if isinstance(work, Evaluate) and work.progress]
+    assert steps == sorted(steps)
 
 
 def test_options_of_a_model_s_own_sampler_are_checked(tiny: Model) -> None:

@@ -54,10 +54,11 @@ def requests_for(prompts: Iterable[str], fields: Mapping[str, Any], *, batch_cou
 
 def check_names(request: Request) -> None:
     """Raise UnknownName or BadValue for a sampler, schedule or option that is not known, before torch is loaded."""
-    from easel.sampling import samplers, schedules
+    from easel.sampling import checked_options, samplers, schedules, split_joint_name
 
     if request.sampler is not None:
-        samplers[request.sampler].checked(request.sampler_options)
+        name, _ = split_joint_name(request.sampler)
+        checked_options(samplers[name], request.sampler_options)
     if request.schedule is not None:
         schedules[request.schedule].checked(request.schedule_options)
 

@@ -53,7 +53,7 @@ def together(works: Sequence[Work]) -> list[Any]:
             return split_rows(torch.cat([first.model.predict(part) for part in parts]), works)
         case Decode():
             latents = torch.cat([work.latents for work in works if isinstance(work, Decode)])
-            parts = latents.split(fitting(DECODED, latents))
+            parts = torch.split(latents, fitting(DECODED, latents))
             return split_rows(torch.cat([first.model.decode(part) for part in parts]), works)
         case Finish():
             return [work.call() for work in works if isinstance(work, Finish)]

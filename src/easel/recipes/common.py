@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import neg
 from typing import Any
 
@@ -27,7 +27,7 @@ from easel.prompt import infotext
 from easel.sampling import PictureNoise, noise_for, samplers, schedules, sigmas_for
 from easel.sampling.guidance import Layout, guide_for
 from easel.sampling.path import Evaluation
-from easel.sampling.samplers import Sampler
+from easel.sampling.samplers import Sampler, checked_options, sampling, split_joint_name
 
 Recipe = Callable[[Request, Model], Generator[Work, Any, tuple[Picture, ...]]]
 
@@ -55,7 +55,8 @@ def check(request: Request) -> None:
     """Raise UnknownName or BadValue for what can be told without a model: names, and options with their kinds."""
     recipes[request.recipe]
     if request.sampler is not None:
-        samplers[request.sampler].checked(request.sampler_options)
+        name, _ = split_joint_name(request.sampler)
+        checked_options(samplers[name], request.sampler_options)
     if request.schedule is not None:
         schedules[request.schedule]
 
@@ -63,10 +64,11 @@ def check(request: Request) -> None:
 def settle(request: Request, model: Model) -> Settled:
     """Return the request with the model's habits where it is silent. Raises RequestError."""
     habits = model.defaults
-    sampler = samplers[request.sampler or habits.sampler]
-    sampler.checked(request.sampler_options)
+    name, joined = split_joint_name(request.sampler or habits.sampler)
+    sampler = samplers[name]
+    checked_options(sampler, request.sampler_options)
     steps = request.steps or habits.steps
-    schedule = schedules[request.schedule or habits.schedule].name
+    schedule = schedules[request.schedule or joined or habits.schedule].name
     width, height = (
         fitting(name, value, model.latent.downscale)
         for name, value in (("width", request.width or habits.width), ("height", request.height or habits.height))
@@ -105,19 +107,23 @@ def noise_of(settled: Settled, model: Model) -> PictureNoise:
     return PictureNoise(settled.request.seeds, shape, settled.request.noise)
 
 
-def sample(settled: Settled, model: Model, lead: Lead, pictures: PictureNoise) -> Generator[Work, Any, Tensor]:
+def sample(settled: Settled, model: Model, lead: Lead) -> Generator[Work, Any, Tensor]:
     """Ask for every evaluation of the settled sampler, from pure noise, and return the clean latents (n, c, h, w)."""
     request, path, sigmas = settled.request, model.path, settled.sigmas
+    if settled.sampler.facts["shares_steps"] and request.batch_size > 1:
+        return (yield from sample_apart(settled, model, lead))
+    pictures = noise_of(settled, model)
     x = path.noised(0.0, pictures.draw(), sigmas[0])
     noise = noise_for(settled.sampler, pictures, sigmas)
     guidance = request.guidance.model_copy(update={"scale": settled.scale})
     guide = guide_for(settled.sampler, guidance, [lead.weights] * request.batch_size, sigmas)
-    story = settled.sampler.make(path, x, sigmas, noise, **request.sampler_options)
+    story = sampling(settled.sampler, path, x, sigmas, noise, request.sampler_options)
+    step = 0
     previews = Previews(model, request.preview_every)
     try:
         evaluation = next(story)
         while True:
-            step = step_at(sigmas, evaluation.sigma)
+            step = max(step, step_at(sigmas, evaluation.sigma))  # Restart goes back up now and then
             progress = Progress(step, len(sigmas) - 1, previews.take())
             predictions = yield from predict(evaluation, guide.layout(evaluation), lead, model, progress, request.alone)
             denoised = guide.combine(predictions, evaluation, path)
@@ -127,6 +133,16 @@ def sample(settled: Settled, model: Model, lead: Lead, pictures: PictureNoise) -
         return stop.value
     finally:
         story.close()
+
+
+def sample_apart(settled: Settled, model: Model, lead: Lead) -> Generator[Work, Any, Tensor]:
+    """Sample a batch picture by picture, for samplers whose step sizes all pictures of x would share."""
+    request = settled.request
+    latents: list[Tensor] = []
+    for seed in request.seeds:
+        one = request.model_copy(update={"seed": seed, "batch_size": 1})
+        latents.append((yield from sample(replace(settled, request=one), model, lead)))
+    return torch.cat(latents)
 
 
 def step_at(sigmas: Sequence[float], sigma: float) -> int:
