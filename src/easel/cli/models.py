@@ -69,7 +69,7 @@ def list_samplers(as_json: AsJson = False) -> None:
     """List samplers: other names, default schedule, options."""
     from easel.sampling import samplers
 
-    list_entries(samplers, as_json=as_json)
+    list_entries(sorted(samplers, key=lambda entry: entry.name.casefold()), as_json=as_json)
 
 
 @app.command("schedules", cls=GroupedCommand)
