@@ -10,6 +10,7 @@ from torch import nn
 
 from easel.training import checkpoint
 from easel.training.loop import Plan, average_decay, learning_rate, progress, train, update_average
+from easel.training.muon import orthogonalise
 
 
 def losses_of(module: nn.Module):
@@ -101,3 +102,23 @@ def test_a_checkpoint_is_replaced_whole(tmp_path: Path) -> None:
     groups, facts = checkpoint.load(path)
     assert facts == {"step": 2.0} and groups["weights"]["a/b"].tolist() == [2.0, 2.0]
     assert [p.name for p in tmp_path.iterdir()] == ["state.safetensors"]
+
+
+def test_muon_resumes_bit_for_bit_and_learns(tmp_path: Path) -> None:
+    plan = Plan(steps=30, warmup=2, learning_rate=3e-2, muon=True, average=0.8)
+    straight = fresh()
+    before = float(losses_of(straight)(0)["loss"].detach())
+    train(straight, losses_of(straight), plan, tmp_path / "straight")
+    for stop in (11, None):
+        stopped = fresh()
+        train(stopped, losses_of(stopped), plan, tmp_path / "stopped", stop_at=stop)
+    assert all(torch.equal(a, b) for a, b in zip(straight.parameters(), stopped.parameters(), strict=True))
+    assert float(losses_of(straight)(0)["loss"].detach()) < before
+
+
+def test_orthogonalised_matrices_have_singular_values_near_one() -> None:
+    matrices = torch.randn(2, 16, 40, generator=torch.Generator().manual_seed(0))
+    for shaped in (matrices, matrices.mT):
+        values = orthogonalise(shaped).float()
+        assert values.shape == shaped.shape
+        assert bool((torch.linalg.svdvals(values) - 1).abs().max() < 0.5)

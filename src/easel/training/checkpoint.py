@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,21 +37,25 @@ def load(path: Path) -> tuple[dict[str, dict[str, torch.Tensor]], dict[str, Any]
     return groups, facts
 
 
-def optimizer_tensors(optimizer: torch.optim.Optimizer, module: nn.Module) -> dict[str, torch.Tensor]:
-    """An optimizer's per-parameter state by parameter name."""
+def optimizer_tensors(optimizers: Sequence[torch.optim.Optimizer], module: nn.Module) -> dict[str, torch.Tensor]:
+    """The optimizers' per-parameter state by parameter name."""
     return {
         f"{name}:{key}": value
         for name, parameter in module.named_parameters()
+        for optimizer in optimizers
         for key, value in optimizer.state.get(parameter, {}).items()
     }
 
 
-def restore_optimizer(optimizer: torch.optim.Optimizer, module: nn.Module, tensors: Mapping[str, torch.Tensor]) -> None:
-    """Puts back what `optimizer_tensors` took, keeping each tensor's memory format."""
+def restore_optimizers(
+    optimizers: Sequence[torch.optim.Optimizer], module: nn.Module, tensors: Mapping[str, torch.Tensor]
+) -> None:
+    """Puts back what `optimizer_tensors` took, each with the optimizer that owns the parameter."""
     parameters = dict(module.named_parameters())
+    owners = {p: optimizer for optimizer in optimizers for group in optimizer.param_groups for p in group["params"]}
     for key, value in tensors.items():
         name, field = key.rsplit(":", 1)
         parameter = parameters[name]
         if value.shape == parameter.shape:
             value = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
-        optimizer.state[parameter][field] = value
+        owners[parameter].state[parameter][field] = value

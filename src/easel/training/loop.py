@@ -17,6 +17,7 @@ import torch
 from torch import nn
 
 from easel.training import checkpoint
+from easel.training.muon import Muon
 from easel.training.report import Reporter
 
 Losses = dict[str, torch.Tensor]
@@ -32,6 +33,7 @@ class Plan:
     warmup: int = 100  # steps of linear rise
     weight_decay: float = 0.01
     betas: tuple[float, float] = (0.9, 0.99)
+    muon: bool = False  # Muon for matrices and filters in place of AdamW
     largest_gradient: float = 1.0
     average: float = 0.999  # decay of the moving average of the weights
     save_seconds: float = 60
@@ -68,14 +70,17 @@ def update_average(average: dict[str, torch.Tensor], module: nn.Module, decay: f
     torch._foreach_lerp_([average[n] for n in floating], [weights[n] for n in floating], 1 - decay)
 
 
-def make_optimizer(module: nn.Module, plan: Plan) -> torch.optim.AdamW:
-    """AdamW with weight decay on matrices and filters only (Loshchilov and Hutter 2019)."""
+def make_optimizers(module: nn.Module, plan: Plan) -> list[torch.optim.Optimizer]:
+    """AdamW with weight decay on matrices and filters only (Loshchilov and Hutter 2019), or Muon for those."""
     trained = [p for p in module.parameters() if p.requires_grad]
-    groups = [
-        {"params": [p for p in trained if p.ndim >= 2], "weight_decay": plan.weight_decay},
-        {"params": [p for p in trained if p.ndim < 2], "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(groups, lr=plan.learning_rate, betas=plan.betas, eps=1e-8, fused=True)
+    matrices, others = [p for p in trained if p.ndim >= 2], [p for p in trained if p.ndim < 2]
+    if plan.muon:
+        return [
+            Muon(matrices, plan.learning_rate, weight_decay=plan.weight_decay),
+            torch.optim.AdamW(others, lr=plan.learning_rate, betas=plan.betas, weight_decay=0.0, fused=True),
+        ]
+    groups = [{"params": matrices, "weight_decay": plan.weight_decay}, {"params": others, "weight_decay": 0.0}]
+    return [torch.optim.AdamW(groups, lr=plan.learning_rate, betas=plan.betas, fused=True)]
 
 
 def train(
@@ -92,7 +97,7 @@ def train(
     losses.png; a later call goes on from there.  `sheet(step)` is called now and then with the averaged weights in
     place.  `stop_at` ends the call early at that step, as a kill would, after a checkpoint.
     """
-    optimizer = make_optimizer(module, plan)
+    optimizers = make_optimizers(module, plan)
     average = {name: value.detach().clone() for name, value in module.state_dict().items()}
     step, spent = 0, 0.0
     state = folder / "state.safetensors"
@@ -101,14 +106,14 @@ def train(
         module.load_state_dict(groups["weights"])
         for name, value in groups["average"].items():
             average[name].copy_(value)
-        checkpoint.restore_optimizer(optimizer, module, groups.get("optimizer", {}))
+        checkpoint.restore_optimizers(optimizers, module, groups.get("optimizer", {}))
         step, spent = int(facts["step"]), float(facts["seconds"])
 
     def save() -> None:
         parts = {
             "weights": module.state_dict(),
             "average": average,
-            "optimizer": checkpoint.optimizer_tensors(optimizer, module),
+            "optimizer": checkpoint.optimizer_tensors(optimizers, module),
         }
         checkpoint.save(state, parts, {"step": step, "seconds": spent})
 
@@ -127,14 +132,15 @@ def train(
     with Reporter(folder, plan.steps, plan.minutes) as reporter:
         while (done := progress(plan, step, spent)) < 1 and (stop_at is None or step < stop_at):
             rate = learning_rate(plan, step, done)
-            for group in optimizer.param_groups:
+            for group in (group for optimizer in optimizers for group in optimizer.param_groups):
                 group["lr"] = rate
             values = losses(step)
-            optimizer.zero_grad(set_to_none=True)
+            module.zero_grad(set_to_none=True)
             values["loss"].backward()
             norm = nn.utils.clip_grad_norm_(module.parameters(), plan.largest_gradient)
             if torch.isfinite(norm):
-                optimizer.step()
+                for optimizer in optimizers:
+                    optimizer.step()
             update_average(average, module, average_decay(plan, step))
             step += 1
             now = time.monotonic()
