@@ -200,6 +200,16 @@ def test_other_models_are_refused_from_their_headers(
         identify(folder)
 
 
+def test_a_model_may_bring_its_own_habits(tiny_folder: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(tiny_folder, tmp_path / "habits")
+    (folder / "easel.json").write_text('{"sampler": "Euler a", "scale": 4.0}')
+    model = load(identify(folder), read_settings(precision="float32"))
+    assert (model.defaults.sampler, model.defaults.scale, model.defaults.width) == ("Euler a", 4.0, 64)
+    (folder / "easel.json").write_text('{"smapler": "Euler a"}')
+    with pytest.raises(Mismatch, match="smapler; allowed are width, height, steps, sampler"):
+        load(identify(folder), read_settings(precision="float32"))
+
+
 def test_single_files_are_refused_with_what_is_allowed(tmp_path: Path) -> None:
     file = tmp_path / "v1-5.safetensors"
     file.write_bytes(b"")

@@ -6,12 +6,14 @@ Rombach et al. 2022, arXiv:2112.10752. Loads a diffusers-layout folder; epsilon 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor
 
+from easel.core.errors import Mismatch
 from easel.core.settings import Settings
 from easel.core.work import Rows
 from easel.models.accelerate import Machine, machine_for
@@ -95,7 +97,7 @@ def load(identity: Identity, settings: Settings) -> StableDiffusion:
     side = int(unet.config.sample_size) * downscale
     return StableDiffusion(
         name=identity.name,
-        defaults=Defaults(width=side, height=side),
+        defaults=habits(folder, side),
         latent=LatentFormat(channels=vae.config.latent_channels, downscale=downscale),
         path=VE,
         levels=levels_of(read_json(folder / "scheduler" / "scheduler_config.json")),
@@ -105,6 +107,20 @@ def load(identity: Identity, settings: Settings) -> StableDiffusion:
         unet=unet.to(memory_format=torch.channels_last),
         vae=vae.to(memory_format=torch.channels_last),
     )
+
+
+def habits(folder: Path, side: int) -> Defaults:
+    """Return the model's own defaults: its training size, and what its easel.json says of steps, sampler and scale.
+
+    Raises ModelError when that file says something else.
+    """
+    file = folder / "easel.json"
+    said = read_json(file) if file.is_file() else {}
+    try:
+        return Defaults(**{"width": side, "height": side, **said})
+    except TypeError:
+        known = ", ".join(field.name for field in fields(Defaults))
+        raise Mismatch(f"{file}: says {', '.join(said)}; allowed are {known}.") from None
 
 
 def levels_of(config: Mapping[str, Any]) -> Levels:

@@ -35,6 +35,9 @@ MODEL_INDEX = {
     "vae": ["diffusers", "AutoencoderKL"],
 }
 
+# What the starter draws best with, for where a request is silent; models/sd.py reads it.
+HABITS = {"sampler": "DPM++ 2M", "schedule": "SGM Uniform", "scale": 4.0}
+
 
 def picture_processor(side: int) -> dict[str, Any]:
     """transformers' CLIPImageProcessor for the picture tower: the whole picture at `side` pixels, -1..1."""
@@ -115,6 +118,7 @@ def export(
     side = int(towers.vision.config.image_size)
     write_json(passing / "feature_extractor" / "preprocessor_config.json", picture_processor(side))
     write_json(passing / "model_index.json", MODEL_INDEX)
+    write_json(passing / "easel.json", HABITS)
     files = [path for path in passing.rglob("*") if path.is_file()]
     for path in files:
         path.chmod(0o644)
