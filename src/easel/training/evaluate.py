@@ -77,9 +77,14 @@ def nearest_background(pictures: torch.Tensor) -> list[str]:
 
 
 def crop_subject(picture: torch.Tensor, colour: torch.Tensor) -> torch.Tensor:
-    """What differs from the background `colour` (3,), cropped, padded to a square, (3, GLYPH, GLYPH)."""
-    mask = (picture - colour[:, None, None]).abs().amax(0) > 2 * FOREGROUND
-    rows, columns = mask.any(1).nonzero().flatten(), mask.any(0).nonzero().flatten()
+    """What differs from the background `colour` (3,), cropped, padded to a square, (3, GLYPH, GLYPH).
+
+    Differences are averaged over 5x5 pixels and a row or column needs three of them, so that a speckle, which every
+    decoder leaves, does not stretch the crop to the whole picture.
+    """
+    difference = (picture - colour[:, None, None]).abs().amax(0)
+    mask = F.avg_pool2d(F.pad(difference[None, None], (2, 2, 2, 2), mode="replicate"), 5, 1)[0, 0] > 2 * FOREGROUND
+    rows, columns = (mask.sum(1) > 2).nonzero().flatten(), (mask.sum(0) > 2).nonzero().flatten()
     if len(rows) < 4 or len(columns) < 4:
         return colour[:, None, None].expand(3, GLYPH, GLYPH)
     crop = picture[:, rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
