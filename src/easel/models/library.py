@@ -45,24 +45,31 @@ class Library:
                 broken.append(error)
         return usable, broken
 
-    def find(self, name: str) -> Identity:
-        """Return the identity of the model called `name`, or at the path `name`. Raises UnknownName or ModelError."""
+    def where(self, name: str) -> tuple[Path, str]:
+        """Return the folder and the shown name of the model called `name`, or at the path `name`; reads no files.
+
+        Raises UnknownName.
+        """
         places = self.places()
         if name in places:
-            return identify(places[name], name)
+            return places[name], name
         path = Path(name).expanduser()
         if (name.startswith(".") or len(path.parts) > 1) and path.exists():
-            return identify(path, path.resolve().name)
+            return path, path.resolve().name
         raise UnknownName("model", name, tuple(places), listing="`easel models list`")
 
+    def find(self, name: str) -> Identity:
+        """Return the identity of the model called `name`, or at the path `name`. Raises UnknownName or ModelError."""
+        return identify(*self.where(name))
+
     def load(self, name: str) -> Model:
-        """Return the loaded model called `name`, loading it at its first use."""
+        """Return the loaded model called `name`, loading it at its first use; a loaded one is not read again."""
         from easel.models.family import load
 
-        identity = self.find(name)
-        if identity.path not in self._loaded:
-            self._loaded[identity.path] = load(identity, self._settings)
-        return self._loaded[identity.path]
+        path, shown = self.where(name)
+        if path not in self._loaded:
+            self._loaded[path] = load(identify(path, shown), self._settings)
+        return self._loaded[path]
 
     def close(self) -> None:
         """Forget the loaded models."""

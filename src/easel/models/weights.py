@@ -5,7 +5,6 @@ Modules are built without memory and take the file's tensors as they are. Pickle
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -24,7 +23,7 @@ def read_tensors(files: tuple[Path, ...], device: str = "cpu") -> dict[str, Tens
         try:
             with safe_open(file, framework="pt", device=device) as opened:
                 tensors |= {key: opened.get_tensor(key) for key in opened.keys()}  # noqa: SIM118 - not a dict
-        except (SafetensorError, OSError, json.JSONDecodeError) as error:
+        except (SafetensorError, OSError) as error:
             raise Incomplete(f"{file}: truncated or damaged ({error}); fetch it again.") from None
     return tensors
 
