@@ -17,7 +17,8 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
-from easel.core.request import Guidance, Request
+from easel.core.passes import Guidance
+from easel.core.request import Request
 from easel.core.settings import read_settings
 from easel.core.work import Decode, Evaluate, Rows
 from easel.engine.engine import Engine

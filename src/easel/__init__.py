@@ -21,7 +21,9 @@ if TYPE_CHECKING:
         ResourceError,
         UnknownName,
     )
-    from easel.core.request import Guidance, Request
+    from easel.core.passes import Guidance, Hires, Refiner, Words
+    from easel.core.pictures import Mask, Outpaint, Start
+    from easel.core.request import Request
     from easel.core.result import Picture, Result
     from easel.core.settings import Settings
     from easel.studio import Studio, load
@@ -31,15 +33,21 @@ __all__ = [
     "Cancelled",
     "EaselError",
     "Guidance",
+    "Hires",
+    "Mask",
     "ModelError",
+    "Outpaint",
     "Picture",
+    "Refiner",
     "Request",
     "RequestError",
     "ResourceError",
     "Result",
     "Settings",
+    "Start",
     "Studio",
     "UnknownName",
+    "Words",
     "load",
 ]
 
@@ -53,7 +61,9 @@ _HOMES = {
         "ResourceError",
         "UnknownName",
     ),
-    "easel.core.request": ("Guidance", "Request"),
+    "easel.core.passes": ("Guidance", "Hires", "Refiner", "Words"),
+    "easel.core.pictures": ("Mask", "Outpaint", "Start"),
+    "easel.core.request": ("Request",),
     "easel.core.result": ("Picture", "Result"),
     "easel.core.settings": ("Settings",),
     "easel.studio": ("Studio", "load"),

@@ -12,7 +12,9 @@ from typing import Any, Literal, Self
 from easel.app import open_client
 from easel.core.client import Done, EngineClient, Event, Failed, WasCancelled
 from easel.core.errors import Cancelled
-from easel.core.request import Guidance, OptionValue, Request
+from easel.core.limits import OptionValue
+from easel.core.passes import Guidance
+from easel.core.request import Request
 from easel.core.result import Picture, Result
 from easel.core.settings import read_settings
 

@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from easel.core.errors import BadValue, RequestError, UnknownName
-from easel.core.request import MAX_PROMPT, MAX_SEED, RANDOM_SEEDS, Guidance, Request
+from easel.core.limits import MAX_PROMPT, MAX_SEED
+from easel.core.passes import Guidance
+from easel.core.request import RANDOM_SEEDS, Request
 
 BAD = [
     ({"width": 511}, "width is 511, allowed is a multiple of 8; nearest are 504 and 512."),

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from easel.core.client import Done, Event, Failed, WasCancelled
-from easel.core.request import Guidance, Request
+from easel.core.passes import Guidance
+from easel.core.request import Request
 from easel.core.work import Decode
 from easel.engine.engine import Engine
 from easel.engine.runner import perform

@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 
 from easel.core.errors import Incomplete, Mismatch, ModelError, Unrecognised, Unsafe
 from easel.core.settings import read_settings
-from easel.core.work import Rows
+from easel.core.work import Rows, Text
 from easel.models.family import Model, load
 from easel.models.identify import identify
 from easel.models.sd import StableDiffusion, present_name
@@ -71,15 +71,15 @@ def test_text_is_transformers_own(tiny_folder: Path, tiny: StableDiffusion) -> N
     model = CLIPTextModel.from_pretrained(tiny_folder / "text_encoder")
     for text in ("a red fox", "", "빨간 사과, A FOX"):
         ids = tokenizer(text, padding="max_length", max_length=77, return_tensors="pt").input_ids
-        (ours,) = tiny.encode([text])
+        (ours,) = tiny.encode([Text(text)])
         torch.testing.assert_close(ours.context, model(ids).last_hidden_state[0])
 
 
 @torch.inference_mode()
 def test_emphasis_changes_the_words_and_keeps_the_mean(tiny: Model) -> None:
-    plain, heavy = tiny.encode(["a red fox", "a (red:1.4) fox"])
+    plain, heavy = tiny.encode([Text("a red fox"), Text("a (red:1.4) fox")])
     assert not torch.equal(plain.context, heavy.context)
-    (alone,) = tiny.encode(["a (red:1.4) fox"])
+    (alone,) = tiny.encode([Text("a (red:1.4) fox")])
     torch.testing.assert_close(alone.context, heavy.context)
 
 
@@ -109,7 +109,7 @@ def test_published_names_load_like_present_ones(tiny_folder: Path, tmp_path: Pat
     save_file(vae, vae_file)
     again = load(identify(folder), read_settings(precision="float32"))
     with torch.inference_mode():
-        assert torch.equal(again.encode(["a fox"])[0].context, tiny.encode(["a fox"])[0].context)
+        assert torch.equal(again.encode([Text("a fox")])[0].context, tiny.encode([Text("a fox")])[0].context)
         assert torch.equal(again.decode(torch.ones(1, 4, 4, 4)), tiny.decode(torch.ones(1, 4, 4, 4)))
 
 

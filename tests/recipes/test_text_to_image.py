@@ -9,37 +9,16 @@ import pytest
 import torch
 
 from easel.core.errors import BadValue, UnknownName
-from easel.core.request import Guidance, Request
-from easel.core.result import Picture
+from easel.core.passes import Guidance
+from easel.core.request import Request
 from easel.core.work import Decode, Encode, Evaluate, Finish, Work
 from easel.engine.runner import perform
 from easel.models.family import Model
 from easel.prompt import infotext
 from easel.recipes import recipes
-from easel.recipes.common import check, step_at
-
-QUICK: dict[str, Any] = {"steps": 4, "width": 64, "height": 64, "seed": 3}
-
-
-def ask(**changes: Any) -> Request:
-    """A quick request for a fox, with changes."""
-    fields: dict[str, Any] = {"prompt": "a fox", **QUICK, **changes}
-    return Request(**fields)
-
-
-def told(request: Request, model: Model) -> tuple[list[Work], tuple[Picture, ...]]:
-    """Run a recipe alone; return the work it asked for and its pictures."""
-    story = recipes[request.recipe].make(request, model)
-    works: list[Work] = []
-    outcome: Any = None
-    while True:
-        try:
-            works.append(story.send(outcome))
-        except StopIteration as stop:
-            return works, stop.value
-        (outcome,) = perform([works[-1]])
-        if isinstance(outcome, Exception):
-            raise outcome
+from easel.recipes.common import check
+from easel.recipes.passes import step_at
+from tests.recipes.telling import ask, told
 
 
 def test_the_story(tiny: Model) -> None:

@@ -6,7 +6,7 @@ import pytest
 import torch
 from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion import rescale_noise_cfg
 
-from easel.core.request import Guidance
+from easel.core.passes import Guidance
 from easel.sampling import FLOW, VE, Evaluation, Guide, guide_for, samplers
 
 ONE = ((1.0,), (1.0,))

@@ -23,15 +23,15 @@ ENDINGS = (".png", ".jpg", ".jpeg", ".webp")
 class Album:
     """The place of one command's pictures.
 
-    out: None for outputs/txt2img-images/YYYY-MM-DD, a folder, or, for a single picture, a file with one of ENDINGS,
+    out: None for outputs/KIND/YYYY-MM-DD, a folder, or, for a single picture, a file with one of ENDINGS,
     which replaces a file of that name. Raises BadValue where one file is named for several pictures.
     """
 
-    def __init__(self, out: Path | None, outputs: Path, *, pictures: int) -> None:
+    def __init__(self, out: Path | None, outputs: Path, *, pictures: int, kind: str = "txt2img-images") -> None:
         from easel.media.images import day_folder
 
         self.file = out if out and out.suffix.casefold() in ENDINGS and not out.is_dir() else None
-        self.folder = self.file.parent if self.file else out or day_folder(outputs)
+        self.folder = self.file.parent if self.file else out or day_folder(outputs, kind)
         if self.file and pictures > 1:
             raise BadValue("--out", str(out), f"a folder for {pictures} pictures", remedy="a file takes one picture")
 

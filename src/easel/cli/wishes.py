@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from easel.core.errors import BadValue, RequestError, UnknownName
-from easel.core.request import OptionValue, Request
+from easel.core.limits import OptionValue
+from easel.core.request import Request
 
 OPTION_OF_FIELD = {
     "prompt": "prompt",
@@ -28,7 +29,20 @@ OPTION_OF_FIELD = {
     "width": "--size width",
     "height": "--size height",
     "batch_size": "--batch-size",
+    "seamless": "--seamless",
+    "variation.seed": "--variation-seed",
+    "variation.strength": "--variation",
+    "variation.resize_from.0": "--seed-size width",
+    "variation.resize_from.1": "--seed-size height",
+    "ensd": "--ensd",
+    "words.emphasis": "--emphasis",
+    "words.clip_skip": "--clip-skip",
+    "words.comma_backtrack": "--comma-backtrack",
+    "refiner.model": "--refiner",
+    "refiner.switch_at": "--refiner-at",
+    "tiled_decode": "--tiled-decode",
 }
+EMPHASIS = ("Original", "No norm", "Ignore", "None")
 
 
 def requests_for(prompts: Iterable[str], fields: Mapping[str, Any], *, batch_count: int = 1) -> list[Request]:
@@ -80,17 +94,22 @@ def read_prompts(source: str) -> list[str]:
     return found
 
 
-def size_of(text: str) -> tuple[int, int]:
-    """Return width and height from "512x768", or from "512" for a square. Raises BadValue."""
+def size_of(text: str, flag: str = "--size") -> tuple[int, int]:
+    """Return width and height from "512x768", or from "512" for a square. Raises BadValue in the words of `flag`."""
     parts = text.casefold().replace("×", "x").split("x")
     if len(parts) > 2 or not all(part.strip().isascii() and part.strip().isdigit() and len(part) < 9 for part in parts):
-        raise BadValue("--size", text, "WIDTHxHEIGHT in pixels", remedy="for example 512x768")
+        raise BadValue(flag, text, "WIDTHxHEIGHT in pixels", remedy="for example 512x768")
     return int(parts[0]), int(parts[-1])
 
 
 def no_prompt() -> RequestError:
     """Return the error for a command line without words."""
     return RequestError('no prompt: say what to draw, for example: easel txt2img "a red fox".')
+
+
+def needs(flag: str, given: object, other: str) -> BadValue:
+    """Return the error for an option that says nothing without another."""
+    return BadValue(flag, given, f"given together with {other}")
 
 
 def without_none(**given: Any) -> dict[str, Any]:

@@ -1,74 +1,63 @@
 """What was asked: one frozen value, checked when made, the same for every door.
 
 A field that is None means "the model's own habit" and is settled by the recipe.
-This file knows ranges, not which samplers or models exist.
+This file knows ranges, not which samplers or models exist; its larger parts stand in passes.py and pictures.py.
 """
 
 from __future__ import annotations
 
 import random
 from collections.abc import Mapping
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from easel.core.errors import BadValue
+from easel.core.limits import MAX_STEPS, Name, OptionValue, Prompt, Seed, Side, Steps
+from easel.core.passes import Guidance, Hires, Refiner, Variation, Words
+from easel.core.pictures import Mask, Outpaint, Start, Tiles
 from easel.core.values import Value
 
-MAX_PROMPT = 20_000  # characters; about 5,000 tokens, far beyond what any model heeds
-MAX_NAME = 1000  # characters
-MAX_SIDE = 4096  # pixels
-MAX_STEPS = 1000
-MAX_SEED = 2**63 - 1
 RANDOM_SEEDS = 4294967294  # A1111 draws its random seeds below this
-
-Name = Annotated[str, Field(max_length=MAX_NAME)]
-OptionValue = bool | int | float | Name
-
-
-class Guidance(Value):
-    """How strongly the prompt leads.
-
-    scale: classifier-free guidance scale (Ho & Salimans 2022); 1 leaves the negative prompt out.
-    rescale: 0..1, share of the rescaling that holds the standard deviation (Lin et al. 2023, section 3.4).
-    start, end: share of the steps, 0..1, in which guidance acts (Kynkäänniemi et al. 2024).
-    """
-
-    spoken: ClassVar[str] = "guidance."
-
-    scale: float | None = Field(default=None, ge=0, le=100)
-    rescale: float = Field(default=0.0, ge=0, le=1)
-    start: float = Field(default=0.0, ge=0, le=1)
-    end: float = Field(default=1.0, ge=0, le=1)
-
-    @model_validator(mode="after")
-    def _start_before_end(self) -> Self:
-        if self.end < self.start:
-            raise BadValue("guidance.start", self.start, f"at most guidance.end, {self.end}")
-        return self
+PARTS = ("start", "mask", "outpaint", "tiles", "hires", "refiner")  # a recipe says which of them it knows
 
 
 class Request(Value):
-    """One picture or one batch of pictures, asked in words.
+    """One picture or one batch of pictures, asked in words and pictures.
 
-    Pictures of a batch use seeds seed, seed + 1, ...; sizes are pixels, multiples of 8. alone: share no forward with
-    other requests, for the same bits whatever else runs. preview_every: steps between previews, 0 for none.
+    Pictures of a batch use seeds seed, seed + 1, ...; sizes are pixels, multiples of 8. recipe: which story is told of
+    it; each refuses the parts (start, mask, hires ...) that it has no use for.
+    seamless: directions in which the picture's edges meet. ensd: added to the seeds of later noise (A1111's eta noise
+    seed delta). tiled_decode: side in pixels of the tiles in which a large picture is decoded, to save memory; 0: whole.
+    alone: share no forward with other requests, for the same bits whatever else runs. preview_every: steps between
+    previews, 0 for none.
     """
 
     recipe: Name = "text_to_image"
-    prompt: str = Field(default="", max_length=MAX_PROMPT)
-    negative_prompt: str = Field(default="", max_length=MAX_PROMPT)
+    prompt: Prompt = ""
+    negative_prompt: Prompt = ""
+    words: Words = Words()
     model: Name = "starter"
     sampler: Name | None = None
     sampler_options: Mapping[Name, OptionValue] = Field(default_factory=dict)
     schedule: Name | None = None
     schedule_options: Mapping[Name, OptionValue] = Field(default_factory=dict)
-    steps: int | None = Field(default=None, ge=1, le=MAX_STEPS)
+    steps: Steps | None = None
     guidance: Guidance = Guidance()
-    seed: int | None = Field(default=None, ge=0, le=MAX_SEED - 2**20)
-    width: int | None = Field(default=None, ge=8, le=MAX_SIDE, multiple_of=8)
-    height: int | None = Field(default=None, ge=8, le=MAX_SIDE, multiple_of=8)
+    seed: Seed | None = None
+    variation: Variation = Variation()
+    ensd: int = Field(default=0, ge=-(2**31), le=2**31)
+    width: Side | None = None
+    height: Side | None = None
     batch_size: int = Field(default=1, ge=1, le=128)
+    start: Start | None = None
+    mask: Mask | None = None
+    outpaint: Outpaint | None = None
+    tiles: Tiles | None = None
+    hires: Hires | None = None
+    refiner: Refiner | None = None
+    seamless: Literal["", "x", "y", "xy"] = ""
+    tiled_decode: int = Field(default=0, ge=0, le=4096, multiple_of=8)
     noise: Literal["CPU", "NV"] = "CPU"
     alone: bool = False
     preview_every: int = Field(default=0, ge=0, le=MAX_STEPS)
@@ -78,10 +67,30 @@ class Request(Value):
         """The seed of each picture; the request must be settled."""
         if self.seed is None:
             raise BadValue("seed", None, "a settled seed", remedy="call settled() first")
-        return tuple(self.seed + i for i in range(self.batch_size))
+        return tuple(self.seed if self.variation.strength else self.seed + i for i in range(self.batch_size))
+
+    @property
+    def variation_seeds(self) -> tuple[int, ...]:
+        """The variation's seed of each picture; the request must be settled."""
+        first = self.variation.seed or 0
+        return tuple(first + i for i in range(self.batch_size))
 
     def settled(self) -> Request:
-        """Return this request with a seed, drawn at random where none was given."""
-        if self.seed is not None:
-            return self
-        return self.model_copy(update={"seed": random.randrange(RANDOM_SEEDS)})
+        """Return this request with its seeds, drawn at random where none was given."""
+        found: dict[str, object] = {}
+        if self.seed is None:
+            found["seed"] = random.randrange(RANDOM_SEEDS)
+        if self.variation.strength and self.variation.seed is None:
+            found["variation"] = self.variation.model_copy(update={"seed": random.randrange(RANDOM_SEEDS)})
+        return self.model_copy(update=found) if found else self
+
+    def one(self, picture: int) -> Request:
+        """Return the request for picture number `picture` of this settled batch alone."""
+        variation = self.variation.model_copy(update={"seed": self.variation_seeds[picture]})
+        return self.model_copy(
+            update={
+                "seed": self.seeds[picture],
+                "batch_size": 1,
+                "variation": variation if self.variation.strength else self.variation,
+            }
+        )

@@ -30,7 +30,8 @@ def settings_file() -> Path:
 class Settings(BaseSettings):
     """The house's settings.
 
-    models: folder of the user's own models. outputs: folder for pictures. device: where forwards run.
+    models: folder of the user's own models. outputs: folder for pictures. wildcards: folder of lists that stand for
+    __name__ in prompts. styles: A1111's file of named prompts. device: where forwards run.
     precision: number format of the weights; auto is bfloat16 where the processor has it, else float32.
     threads: processor threads for forwards, 0 for all. max_rows: rows of one forward at most.
     """
@@ -39,6 +40,8 @@ class Settings(BaseSettings):
 
     models: Path = Path("models")
     outputs: Path = Path("outputs")
+    wildcards: Path = Path("wildcards")
+    styles: Path = Path("styles.csv")
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     threads: int = Field(default=0, ge=0, le=1024)

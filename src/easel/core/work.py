@@ -1,4 +1,4 @@
-"""The four kinds of work that a recipe yields, and the rows a forward is made of.
+"""The kinds of work that a recipe yields, and the rows a forward is made of.
 
 A recipe yields one of these and is sent what its docstring names. Work of one kind whose `key` is equal shares a
 forward; what differs between rows is data. Nothing here does any work: models perform, the engine decides when.
@@ -7,12 +7,30 @@ forward; what differs between rows is data. Nothing here does any work: models p
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
+
+from easel.core.passes import Words
+
+AS_USUAL = Words()
 
 if TYPE_CHECKING:
     from PIL.Image import Image
     from torch import Tensor
+
+
+class Worn(Protocol):
+    """An adapter that changes how a model computes for as long as it is worn; adapters/ has them.
+
+    Hashable and equal by value: work wearing unequal adapters shares no forward.
+    """
+
+    def __hash__(self) -> int: ...
+
+    def on(self, model: Any) -> AbstractContextManager[None]:
+        """Return a context in which `model` wears this; afterwards it is bit for bit as it was."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +61,35 @@ class Rows:
         return int(self.x.shape[0])
 
 
+@dataclass(frozen=True, slots=True)
+class Text:
+    """Words to encode, without anything that changes from step to step, and how they are read."""
+
+    text: str
+    words: Words = AS_USUAL
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Load:
+    """A model by name; sent back: the loaded model."""
+
+    model: str
+
+    @property
+    def key(self) -> Hashable:
+        return ("load", self.model)
+
+    @property
+    def rows(self) -> int:
+        return 1
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Encode:
     """Texts to conditioning; sent back: one Conditioning a text, in order."""
 
     model: Any
-    texts: tuple[str, ...]
+    texts: tuple[Text, ...]
     alone: bool = False
 
     @property
@@ -61,6 +102,25 @@ class Encode:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class EncodeImages:
+    """Pixels (n, 3, height, width) in 0..1 to latents; sent back: (n, channels, height / 8, width / 8), all float32."""
+
+    model: Any
+    pixels: Tensor
+    alone: bool = False
+    worn: tuple[Worn, ...] = ()
+
+    @property
+    def key(self) -> Hashable:
+        shape = tuple(self.pixels.shape[1:])
+        return ("encode images", id(self.model), shape, self.worn, id(self) if self.alone else None)
+
+    @property
+    def rows(self) -> int:
+        return int(self.pixels.shape[0])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Evaluate:
     """One call for `denoised`; sent back: (n, channels, height, width) float32, a row for each of `batch`."""
 
@@ -68,13 +128,14 @@ class Evaluate:
     batch: Rows
     progress: Progress | None = None
     alone: bool = False
+    worn: tuple[Worn, ...] = ()
 
     @property
     def key(self) -> Hashable:
         batch = self.batch
         extra = tuple(sorted((name, tuple(value.shape[1:])) for name, value in batch.extra.items()))
         shape = (tuple(batch.x.shape[1:]), tuple(batch.context.shape[1:]), extra)
-        return ("evaluate", id(self.model), shape, id(self) if self.alone else None)
+        return ("evaluate", id(self.model), shape, self.worn, id(self) if self.alone else None)
 
     @property
     def rows(self) -> int:
@@ -88,10 +149,12 @@ class Decode:
     model: Any
     latents: Tensor
     alone: bool = False
+    worn: tuple[Worn, ...] = ()
 
     @property
     def key(self) -> Hashable:
-        return ("decode", id(self.model), tuple(self.latents.shape[1:]), id(self) if self.alone else None)
+        shape = tuple(self.latents.shape[1:])
+        return ("decode", id(self.model), shape, self.worn, id(self) if self.alone else None)
 
     @property
     def rows(self) -> int:
@@ -113,4 +176,4 @@ class Finish:
         return 1
 
 
-Work = Encode | Evaluate | Decode | Finish
+Work = Load | Encode | EncodeImages | Evaluate | Decode | Finish

@@ -8,17 +8,19 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Iterator
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import uuid4
 
 from easel.core.client import Done, Event, Failed, Queued, WasCancelled
 from easel.core.errors import ResourceError, UnknownName
 from easel.core.request import Request
+from easel.core.work import Load
 from easel.engine.engine import Engine
 from easel.engine.run import Story
+from easel.engine.runner import performer
 from easel.models.family import Model
 from easel.models.identify import Identity
-from easel.recipes.common import check, recipes
+from easel.recipes.common import check, tell
 
 
 class Models(Protocol):
@@ -33,7 +35,7 @@ class LocalClient:
     """Runs requests in a thread of this process; every run in flight shares forwards with the others."""
 
     def __init__(self, models: Models, *, max_rows: int = 64) -> None:
-        self.engine = Engine(max_rows)
+        self.engine = Engine(max_rows, performer(models.load))
         self._models = models
         self._calls: queue.SimpleQueue[tuple[str, str, Request | None]] = queue.SimpleQueue()
         self._events: dict[str, queue.SimpleQueue[Event]] = {}
@@ -47,7 +49,8 @@ class LocalClient:
             raise ResourceError("the engine is closed; open a new client.")
         settled = request.settled()
         check(settled)
-        self._models.find(settled.model)
+        for name in models_of(settled):
+            self._models.find(name)
         run = uuid4().hex[:12]
         self._events[run] = queue.SimpleQueue()
         self._events[run].put(Queued(ahead=len(self.engine.runs)))
@@ -95,11 +98,17 @@ class LocalClient:
                 return
             wait = False
             if verb == "add" and request is not None:
-                self.engine.add(run, self._story(request), self._events[run].put)
+                self.engine.add(run, story_of(request), self._events[run].put)
             elif verb == "cancel":
                 self.engine.cancel(run)
 
-    def _story(self, request: Request) -> Story:
-        """The recipe's generator, with the model's loading as its first act, so that its errors end only this run."""
-        model = self._models.load(request.model)
-        return (yield from recipes[request.recipe].make(request, model))
+
+def models_of(request: Request) -> list[str]:
+    """Return the names of the models that a request needs."""
+    return [request.model, *([request.refiner.model] if request.refiner else [])]
+
+
+def story_of(request: Request) -> Story:
+    """Return the recipe's generator, the model's loading as its first act, so that its errors end only this run."""
+    model: Any = yield Load(request.model)
+    return (yield from tell(request, model))

@@ -7,6 +7,8 @@ of work, so that one request's trouble never reaches another's.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from functools import partial
 from itertools import accumulate
 from typing import Any, TypeVar
 
@@ -14,7 +16,7 @@ import torch
 from torch import Tensor
 
 from easel.core.errors import OutOfMemory
-from easel.core.work import Decode, Encode, Evaluate, Finish, Rows, Work
+from easel.core.work import Decode, Encode, EncodeImages, Evaluate, Finish, Load, Rows, Work, Worn
 
 # Latent cells of one call at most, so that a large batch takes time and not all memory:
 EVALUATED = 64 * 64 * 64  # 64 rows at 512x512, 16 at 1024x1024
@@ -22,41 +24,71 @@ DECODED = 4 * 64 * 64  # 4 pictures at 512x512, one at 1024x1024; decoders hold 
 
 Outcome = Any | BaseException
 Value = TypeVar("Value")
+Perform = Callable[[Sequence[Work]], list[Outcome]]
 
 
-def perform(works: Sequence[Work]) -> list[Outcome]:
+def no_models(name: str) -> Any:
+    """Refuse to load: for engines whose runs bring their models along."""
+    raise LookupError(f"this engine has no models to load {name!r} from")
+
+
+def performer(load: Callable[[str], Any]) -> Perform:
+    """Return the performer whose Load is answered by `load`, a model's name to the loaded model."""
+    return partial(perform, load=load)
+
+
+def perform(works: Sequence[Work], load: Callable[[str], Any] = no_models) -> list[Outcome]:
     """Return one outcome for each piece of work; all must have the same key.
 
     When a shared call fails, the group is split in half and tried again, down to one piece, so that only the piece at
     fault (or one too large for the memory) gets the error.
     """
     try:
-        return together(works)
+        return together(works, load)
     except Exception as error:  # the engine's boundary: whatever a model raises belongs to the runs in the call
         if len(works) == 1:
             return [in_our_words(error)]
     half = len(works) // 2
-    return perform(works[:half]) + perform(works[half:])
+    return perform(works[:half], load) + perform(works[half:], load)
 
 
 @torch.inference_mode()
-def together(works: Sequence[Work]) -> list[Any]:
+def together(works: Sequence[Work], load: Callable[[str], Any]) -> list[Any]:
     """Return the results of works of one kind and key, computed by one call."""
     first = works[0]
     match first:
+        case Load():
+            with torch.inference_mode(False):
+                return [load(first.model)] * len(works)
         case Encode():
             texts = [text for work in works if isinstance(work, Encode) for text in work.texts]
             return split(first.model.encode(texts), works)
         case Evaluate():
             batch = stacked([work.batch for work in works if isinstance(work, Evaluate)])
             parts = cut(batch, fitting(EVALUATED, batch.x))
-            return split_rows(torch.cat([first.model.predict(part) for part in parts]), works)
+            with wearing(first.worn, first.model):
+                return split_rows(torch.cat([first.model.predict(part) for part in parts]), works)
+        case EncodeImages():
+            pixels = torch.cat([work.pixels for work in works if isinstance(work, EncodeImages)])
+            cell = first.model.latent.downscale
+            parts = torch.split(pixels, fitting(DECODED * cell * cell, pixels))
+            with wearing(first.worn, first.model):
+                return split_rows(torch.cat([first.model.encode_images(part) for part in parts]), works)
         case Decode():
             latents = torch.cat([work.latents for work in works if isinstance(work, Decode)])
             parts = torch.split(latents, fitting(DECODED, latents))
-            return split_rows(torch.cat([first.model.decode(part) for part in parts]), works)
+            with wearing(first.worn, first.model):
+                return split_rows(torch.cat([first.model.decode(part) for part in parts]), works)
         case Finish():
             return [work.call() for work in works if isinstance(work, Finish)]
+
+
+def wearing(worn: Sequence[Worn], model: Any) -> ExitStack:
+    """Return a context in which `model` wears all of `worn`."""
+    stack = ExitStack()
+    for adapter in worn:
+        stack.enter_context(adapter.on(model))
+    return stack
 
 
 def fitting(cells: int, latents: Tensor) -> int:
@@ -108,6 +140,3 @@ def in_our_words(error: Exception) -> Exception:
     if isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in words:
         return OutOfMemory(None, None, "ask for a smaller size or batch, or close other programs")
     return error
-
-
-Perform = Callable[[Sequence[Work]], list[Outcome]]

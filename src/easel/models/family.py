@@ -1,6 +1,6 @@
 """What a family of models owes the rest of the house, and the table of families.
 
-A family is one file; its model answers the three verbs of a recipe: encode, predict, decode.
+A family is one file; its model answers the four verbs of a recipe: encode, encode_images, predict, decode.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from easel.models.identify import Identity
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from easel.core.work import Rows
+    from easel.core.work import Rows, Text
     from easel.models.conditioning import Conditioning
     from easel.sampling.levels import Levels
     from easel.sampling.path import Path as NoisePath
@@ -43,7 +43,11 @@ class LatentFormat:
 
 
 class Model(Protocol):
-    """A loaded model: immutable data and three verbs; per-request state lives elsewhere."""
+    """A loaded model: immutable data and four verbs; per-request state lives elsewhere.
+
+    inpaints: whether the denoiser is an inpainting checkpoint, which reads mask and masked picture as rows' extra
+    "inpaint", (n, 1 + channels, height, width).
+    """
 
     @property
     def name(self) -> str: ...
@@ -54,10 +58,16 @@ class Model(Protocol):
     @property
     def path(self) -> NoisePath: ...
     @property
+    def inpaints(self) -> bool: ...
+    @property
     def levels(self) -> Levels: ...
 
-    def encode(self, texts: Sequence[str]) -> list[Conditioning]:
+    def encode(self, texts: Sequence[Text]) -> list[Conditioning]:
         """Return one conditioning a text; each text is encoded as if alone."""
+        ...
+
+    def encode_images(self, pixels: Tensor) -> Tensor:
+        """Return latents (n, channels, height / 8, width / 8) float32 for pixels (n, 3, height, width) in 0..1."""
         ...
 
     def predict(self, rows: Rows) -> Tensor:

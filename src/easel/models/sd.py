@@ -15,7 +15,7 @@ from torch import Tensor
 
 from easel.core.errors import Mismatch
 from easel.core.settings import Settings
-from easel.core.work import Rows
+from easel.core.work import Rows, Text
 from easel.models.accelerate import Machine, machine_for
 from easel.models.conditioning import Conditioning
 from easel.models.family import Defaults, LatentFormat
@@ -47,14 +47,32 @@ class StableDiffusion:
     unet: UNet2DConditionModel
     vae: AutoencoderKL
 
-    def encode(self, texts: Sequence[str]) -> list[Conditioning]:
+    @property
+    def inpaints(self) -> bool:
+        """Whether this is an inpainting checkpoint, whose U-Net reads 9 channels: latent, mask, masked latent."""
+        return int(cast(Any, self.unet.config).in_channels) == 2 * self.latent.channels + 1
+
+    def encode(self, texts: Sequence[Text]) -> list[Conditioning]:
         """Return one conditioning a text, (77 * chunks, width) each."""
         return [Conditioning(context) for context in self.text.encode(texts)]
+
+    def encode_images(self, pixels: Tensor) -> Tensor:
+        """Return the means of the latents, (n, 4, height / 8, width / 8) float32 on the processor, as the U-Net reads.
+
+        Other tools draw from the distribution about the mean. Its spread is far below what a picture shows, and the
+        mean gives the same picture the same latents whatever the seed.
+        """
+        config = cast(Any, self.vae.config)
+        x = (pixels * 2 - 1).to(self.machine.device, self.vae.dtype).contiguous(memory_format=torch.channels_last)
+        z = cast(Any, self.vae.encode(cast(Any, x), return_dict=False))[0].mode().to("cpu", torch.float32)
+        return (z - (config.shift_factor or 0.0)) * config.scaling_factor
 
     def predict(self, rows: Rows) -> Tensor:
         """Return the denoised latent of each row, (n, 4, height, width) float32 on the processor."""
         device, dtype = self.machine.device, self.machine.dtype
         x = self.prediction.input(rows.x, rows.sigma).to(device, dtype)
+        if "inpaint" in rows.extra:
+            x = torch.cat([x, rows.extra["inpaint"].to(device, dtype)], 1)
         output: Tensor = self.unet(
             x.contiguous(memory_format=torch.channels_last),
             self.levels.timestep(rows.sigma).to(device, torch.float32),

@@ -14,10 +14,12 @@ import torch
 from torch import Tensor
 
 from easel.core.errors import Incomplete, Mismatch
+from easel.core.passes import Words
+from easel.core.work import Text
 from easel.models.accelerate import Machine
 from easel.models.identify import read_json
 from easel.models.weights import build
-from easel.prompt.attention import parse_attention
+from easel.prompt.attention import Fragment, parse_attention
 from easel.prompt.chunks import Chunk, Marks, chunked
 
 if TYPE_CHECKING:
@@ -35,24 +37,43 @@ class TextEncoder:
     marks: Marks
     device: str
 
-    def encode(self, texts: Sequence[str]) -> list[Tensor]:
+    def encode(self, texts: Sequence[Text]) -> list[Tensor]:
         """Return for each text its hidden states, (77 * chunks, width) float32, weighted as its emphasis asks."""
-        prompts = [chunked(parse_attention(text), self.tokens, self.marks) for text in texts]
-        states = self.states([chunk for prompt in prompts for chunk in prompt])
+        prompts = [self.chunks(text) for text in texts]
+        skips = [text.words.clip_skip for text, chunks in zip(texts, prompts, strict=True) for _ in chunks]
+        states = self.states([chunk for prompt in prompts for chunk in prompt], skips)
         per_text = states.split([len(prompt) for prompt in prompts])
         return [
-            emphasised(state, weights_of(prompt)).flatten(0, 1) for state, prompt in zip(per_text, prompts, strict=True)
+            emphasised(state, weights_of(prompt), text.words).flatten(0, 1)
+            for state, prompt, text in zip(per_text, prompts, texts, strict=True)
         ]
+
+    def chunks(self, text: Text) -> tuple[Chunk, ...]:
+        """Return the chunks of one text, read as its words ask."""
+        fragments = (Fragment(text.text),) if text.words.emphasis == "None" else parse_attention(text.text)
+        return chunked(fragments, self.tokens, self.marks, backtrack=text.words.comma_backtrack)
 
     def tokens(self, text: str) -> list[int]:
         """Return the token ids of `text` without marks, however long."""
         return self.tokenizer.encode(text, add_special_tokens=False, verbose=False)
 
-    def states(self, chunks: Sequence[Chunk]) -> Tensor:
-        """Return the last hidden states after the final norm, (chunks, 77, width) float32 on the processor."""
+    def states(self, chunks: Sequence[Chunk], skips: Sequence[int]) -> Tensor:
+        """Return each chunk's hidden states after the final norm, (chunks, 77, width) float32 on the processor.
+
+        skips: for each chunk which layer is read, counted from the last, 1 (A1111's "Clip skip"); at most the first.
+        """
         ids = torch.tensor([chunk.ids for chunk in chunks], device=self.device)
-        parts = [self.model(input_ids=part).last_hidden_state for part in ids.split(ROWS)]
+        parts = [self.layers(part, skip) for part, skip in zip(ids.split(ROWS), batched(skips), strict=True)]
         return torch.cat(parts).to("cpu", torch.float32)
+
+    def layers(self, ids: Tensor, skips: Sequence[int]) -> Tensor:
+        """Return the hidden states of one forward, each row of the layer it asks for, (chunks, 77, width)."""
+        if set(skips) == {1}:
+            return self.model(input_ids=ids).last_hidden_state
+        found: Any = self.model(input_ids=ids, output_hidden_states=True).hidden_states
+        last = len(found) - 1
+        chosen = torch.stack([found[max(last + 1 - skip, 1)][row] for row, skip in enumerate(skips)])
+        return self.model.final_layer_norm(chosen)
 
 
 def weights_of(chunks: Sequence[Chunk]) -> Tensor:
@@ -60,14 +81,21 @@ def weights_of(chunks: Sequence[Chunk]) -> Tensor:
     return torch.tensor([chunk.weights for chunk in chunks])
 
 
-def emphasised(states: Tensor, weights: Tensor) -> Tensor:
-    """Return states times weights, scaled back to the mean they had: A1111's emphasis "Original", one text at a time.
+def batched(skips: Sequence[int]) -> list[Sequence[int]]:
+    """Return the layers of each forward."""
+    return [skips[first : first + ROWS] for first in range(0, len(skips), ROWS)]
 
-    states: (chunks, 77, width); weights: (chunks, 77).
+
+def emphasised(states: Tensor, weights: Tensor, words: Words) -> Tensor:
+    """Return states times weights by A1111's emphasis of that name, one text at a time.
+
+    states: (chunks, 77, width); weights: (chunks, 77). "Original" scales back to the mean that the states had.
     """
-    if bool((weights == 1).all()):
+    if words.emphasis == "Ignore" or bool((weights == 1).all()):
         return states
     weighted = states * weights[..., None]
+    if words.emphasis == "No norm":
+        return weighted
     return weighted * (states.mean() / weighted.mean())
 
 

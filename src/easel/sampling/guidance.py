@@ -20,7 +20,7 @@ from easel.sampling.samplers import Sampler
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from easel.core.request import Guidance
+    from easel.core.passes import Guidance
 
 Weights = tuple[float, ...]
 

@@ -54,18 +54,21 @@ class BaseConfig:
 
     channels: tuple[int, ...] = (96, 192)
     heads: tuple[int, ...] = (3, 6)
+    attention: tuple[bool, ...] = (False, True)  # at 16 x 16 it would cost half of every step and teach little
     layers: int = 1
     groups: int = 32
-    batch: int = 32
-    cache: int = 20_480  # compositions whose latents and text features are kept
-    plain: float = 2.5  # how much oftener a plain portrait of one subject is practised
+    batch: int = 48
+    cache: int = 28_672  # compositions whose latents and text features are kept
+    plain: float = 1.5  # how much oftener a plain portrait of one subject is practised
+    pairs: float = 1.3  # how much oftener two subjects are
     sheet_steps: int = 20  # sampling steps of the sample sheets
     empty: float = 0.1  # share of empty captions, for classifier-free guidance (Ho and Salimans 2022)
 
 
 def make_unet(config: BaseConfig, context_width: int, side: int = 16) -> UNet2DConditionModel:
-    """A new U-Net with random weights; every level has cross-attention."""
-    count = len(config.channels)
+    """A new U-Net with random weights; the levels marked in `attention` and the middle look at the words."""
+    down = tuple("CrossAttnDownBlock2D" if looks else "DownBlock2D" for looks in config.attention)
+    up = tuple("CrossAttnUpBlock2D" if looks else "UpBlock2D" for looks in reversed(config.attention))
     return UNet2DConditionModel(
         sample_size=side,
         in_channels=4,
@@ -75,8 +78,8 @@ def make_unet(config: BaseConfig, context_width: int, side: int = 16) -> UNet2DC
         norm_num_groups=config.groups,
         cross_attention_dim=context_width,
         attention_head_dim=config.heads,
-        down_block_types=("CrossAttnDownBlock2D",) * count,
-        up_block_types=("CrossAttnUpBlock2D",) * count,
+        down_block_types=down,
+        up_block_types=up,
     ).to(memory_format=torch.channels_last)
 
 
@@ -153,14 +156,25 @@ def load_cache(config: BaseConfig, folder: Path) -> tuple[torch.Tensor, torch.Te
 
 
 def practice_weights(subjects: Sequence[Subject], config: BaseConfig) -> np.ndarray:
-    """How often each cached composition is practised (cache,): only subjects that are drawn, plain portraits most."""
-    weights = np.zeros(config.cache)
+    """How often each cached composition is practised (cache,), in sum 1: plain portraits and pairs more."""
+    weights = np.ones(config.cache)
     for index in range(config.cache):
         scene, _ = draw_captioned(subjects, CACHE_SEED, index)
-        if all(subjects[sprite.subject].drawn for sprite in scene.sprites):
-            plain = len(scene.sprites) == 1 and not (scene.style or scene.sprites[0].tint or scene.size_word)
-            weights[index] = config.plain if plain and not scene.place else 1.0
+        plain = not (scene.style or scene.sprites[0].tint or scene.size_word or scene.place)
+        if len(scene.sprites) == 2:
+            weights[index] = config.pairs
+        elif plain:
+            weights[index] = config.plain
     return weights / weights.sum()
+
+
+def begin_from(unet: UNet2DConditionModel, folder: Path) -> None:
+    """Takes over the weights of an exported U-Net wherever names and shapes agree; the others stay as they are."""
+    known = UNet2DConditionModel.from_pretrained(folder, torch_dtype=torch.float32, low_cpu_mem_usage=False)
+    wanted = unet.state_dict()
+    fitting = {n: t for n, t in known.state_dict().items() if n in wanted and t.shape == wanted[n].shape}
+    unet.load_state_dict(fitting, strict=False)
+    print(f"begins with {len(fitting)} of {len(wanted)} tensors from {folder}", flush=True)
 
 
 def make_losses(
@@ -257,13 +271,19 @@ def train_base(
     plan: Plan,
     folder: Path,
     on_sheet: Callable[[UNet2DConditionModel], object] | None = None,
+    start: Path | None = None,
 ) -> UNet2DConditionModel:
-    """Trains (or goes on training) the U-Net in `folder`; `on_sheet` is called with each sheet's averaged weights."""
+    """Trains (or goes on training) the U-Net in `folder`; `on_sheet` is called with each sheet's averaged weights.
+
+    A new run begins from the exported U-Net in the folder `start`, where one is given.
+    """
     cache_text(towers, tokenizer, subjects, config, folder / "cache")
     cache_latents(autoencoder, levels, subjects, config, folder / "cache")
     latents, contexts = load_cache(config, folder / "cache")
     torch.manual_seed(CACHE_SEED)
     unet = make_unet(config, contexts.shape[-1], latents.shape[-1]).to(levels[0].device)
+    if start is not None:
+        begin_from(unet, start)
     if levels[0].device.type == "cpu":
         # torch's fused attention is slow backwards at these sizes: plain products train a quarter faster
         unet.set_attn_processor(AttnProcessor())

@@ -50,7 +50,7 @@ class Recipe:
     )
     base_plan: Plan = field(
         default_factory=lambda: Plan(
-            minutes=70, learning_rate=1.5e-3, muon=True, warmup=200, average=0.995, sheet_seconds=400
+            minutes=70, learning_rate=1.2e-3, muon=True, warmup=200, average=0.995, sheet_seconds=400
         )
     )
 

@@ -6,7 +6,7 @@ Chains the stages; each goes on from where it was killed.  Decides nothing about
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -54,6 +54,7 @@ class Workshop:
     levels: list[torch.Tensor]
     out: Path
     model: Path
+    start: Path | None = None  # an exported model whose U-Net a new base stage begins from
 
     @property
     def device(self) -> torch.device:
@@ -61,10 +62,17 @@ class Workshop:
         return self.levels[0].device
 
 
-def open_workshop(recipe: Recipe, out: Path, model: Path, device: str) -> Workshop:
+def open_workshop(recipe: Recipe, out: Path, model: Path, device: str, start: Path | None = None) -> Workshop:
     """Loads subjects and sprites."""
     subjects = load_subjects()[: recipe.subjects]
-    return Workshop(recipe, subjects, make_levels(make_atlas(subjects).to(device)), out, model)
+    return Workshop(recipe, subjects, make_levels(make_atlas(subjects).to(device)), out, model, start)
+
+
+def practised(shop: Workshop) -> Workshop:
+    """The workshop with only the subjects that the base model learns to draw."""
+    rows = [row for row, subject in enumerate(shop.subjects) if subject.drawn]
+    subjects = tuple(shop.subjects[row] for row in rows)
+    return replace(shop, subjects=subjects, levels=[level[rows] for level in shop.levels])
 
 
 def averaged(module: torch.nn.Module, folder: Path) -> None:
@@ -126,6 +134,7 @@ def run_cache(shop: Workshop, backwards: bool = False) -> None:
     tokenizer = trained_tokenizer(shop)
     towers = trained_towers(shop, tokenizer)
     folder = shop.out / "base" / "cache"
+    shop = practised(shop)
     cache_text(towers, tokenizer, shop.subjects, shop.recipe.base, folder, backwards)
     cache_latents(trained_autoencoder(shop), shop.levels, shop.subjects, shop.recipe.base, folder, backwards)
 
@@ -138,20 +147,21 @@ def run_base(shop: Workshop) -> None:
     def provisional(unet: UNet2DConditionModel) -> None:
         export(shop.model, tokenizer, towers, autoencoder, unet)
 
-    recipe = shop.recipe
+    recipe, some = shop.recipe, practised(shop)
     train_base(
-        autoencoder, towers, tokenizer, shop.levels, shop.subjects, recipe.base, recipe.base_plan,
-        shop.out / "base", provisional,
+        autoencoder, towers, tokenizer, some.levels, some.subjects, recipe.base, recipe.base_plan,
+        shop.out / "base", provisional, shop.start / "unet" if shop.start else None,
     )  # fmt: skip
 
 
 def run_decoder(shop: Workshop) -> None:
     """Refines the decoder; may run beside the base stage."""
     latents, _ = load_cache(shop.recipe.base, shop.out / "base" / "cache")
-    recipe, folder = shop.recipe, shop.out / "decoder"
+    recipe, some = shop.recipe, practised(shop)
     train_decoder(
-        trained_autoencoder(shop), latents, shop.levels, shop.subjects, recipe.decoder, recipe.decoder_plan, folder
-    )
+        trained_autoencoder(shop), latents, some.levels, some.subjects, recipe.decoder, recipe.decoder_plan,
+        shop.out / "decoder",
+    )  # fmt: skip
 
 
 def run_vision(shop: Workshop) -> None:
@@ -199,6 +209,7 @@ def main(
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1 ...")] = "cpu",
     out: Annotated[Path, typer.Option(help="Folder of checkpoints, sheets and curves.")] = Path("work/starter"),
     model: Annotated[Path | None, typer.Option(help="Folder of the exported model; OUT/model when not said.")] = None,
+    start: Annotated[Path | None, typer.Option(help="Exported model whose U-Net a new base stage begins from.")] = None,
     threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0 leaves torch's choice.")] = 0,
     backwards: Annotated[bool, typer.Option(help="With --stage cache: start from the far end.")] = False,
     tiny: Annotated[bool, typer.Option(help="Every stage at toy size in seconds, to try the programs.")] = False,
@@ -209,7 +220,7 @@ def main(
     recipe = dry_run() if tiny else Recipe()
     if budget_minutes is not None:
         recipe = with_budget(recipe, stage.value, budget_minutes)
-    shop = open_workshop(recipe, out, model or out / "model", device)
+    shop = open_workshop(recipe, out, model or out / "model", device, start)
     if stage is Stage.CACHE:
         run_cache(shop, backwards)
         return

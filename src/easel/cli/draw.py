@@ -1,0 +1,42 @@
+"""The end of every drawing command: check what can be checked at once, draw all requests together, keep the pictures.
+
+wishes.py turned options into requests; drawing.py follows the runs, album.py keeps the pictures, display.py
+shows how far they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+
+import typer
+
+from easel.cli.endings import OK, STOPPED, leave_at_once
+from easel.core.request import Request
+
+
+def draw(requests: Sequence[Request], *, out: Path | None, as_json: bool, kind: str = "txt2img-images") -> None:
+    """Draw requests together and print the path of each picture as it is done.
+
+    kind: the folder of a day's pictures where `out` names none. Ends the process with the exit code unless all is well.
+    """
+    from easel import app
+    from easel.cli.album import Album
+    from easel.cli.display import open_display
+    from easel.cli.drawing import Drawing, stop_signals
+    from easel.core.settings import read_settings
+
+    settings = read_settings()
+    album = Album(out, settings.outputs, pictures=sum(request.batch_size for request in requests), kind=kind)
+    album.check()
+    with open_display(requests, as_json=as_json) as display:
+        with stop_signals(leave_at_once):  # an exception in the middle of torch's import might be swallowed there
+            client = app.open_client(settings)
+        with closing(client):
+            try:
+                code = Drawing(client, requests, album.keep, display).finish()
+            except KeyboardInterrupt as stop:
+                leave_at_once(stop.args[0] if stop.args else STOPPED)
+    if code != OK:
+        raise typer.Exit(code)

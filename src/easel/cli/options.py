@@ -1,0 +1,164 @@
+"""The options that every drawing command shares, and the request fields they ask for.
+
+A command takes them by `with_shared`; its own stand before them. Nothing here draws.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+PICTURE, SAMPLING, SEEDS, WORDS, SECOND, OUTPUT = (
+    "Picture",
+    "Sampling",
+    "Seeds and noise",
+    "Words",
+    "Second model and memory",
+    "Output",
+)
+
+
+def option(group: str, flag: str, metavar: str | None, help: str, *more: str) -> Any:
+    """Return an option of the help group `group`; without a metavar it is a switch."""
+    return typer.Option(flag, *more, metavar=metavar, help=help, show_default=False, rich_help_panel=group)
+
+
+Out = Annotated[Path | None, option(OUTPUT, "--out", "PATH", "A folder, or for one picture a .png file.", "-o")]
+AsJson = Annotated[bool, option(OUTPUT, "--json", None, "Print a line of JSON for each picture instead of its path.")]
+BatchCount = Annotated[int, option(PICTURE, "--batch-count", "N", "Requests for each prompt, seeds running on [1].")]
+
+
+def shared(
+    negative: Annotated[str, option(PICTURE, "--negative", "TEXT", "What to keep out.", "-n")] = "",
+    model: Annotated[
+        str | None, option(PICTURE, "--model", "NAME", "Name or folder of a model [starter].", "-m")
+    ] = None,
+    size: Annotated[str | None, option(PICTURE, "--size", "WxH", "Pixels, multiples of 8 [the model's own].")] = None,
+    batch_size: Annotated[
+        int, option(PICTURE, "--batch-size", "N", "Pictures of one request, seeds N, N+1, ... [1].")
+    ] = 1,
+    seamless: Annotated[
+        str | None, option(PICTURE, "--seamless", "x|y|xy", "Directions in which the picture's edges meet.")
+    ] = None,
+    steps: Annotated[
+        int | None, option(SAMPLING, "--steps", "N", "Steps from noise to picture [the model's own].")
+    ] = None,
+    sampler: Annotated[str | None, option(SAMPLING, "--sampler", "NAME", "See `easel models samplers`.")] = None,
+    sampler_option: Annotated[
+        list[str] | None, option(SAMPLING, "--sampler-option", "NAME=VALUE", "May be given again.")
+    ] = None,
+    schedule: Annotated[str | None, option(SAMPLING, "--schedule", "NAME", "See `easel models schedules`.")] = None,
+    schedule_option: Annotated[
+        list[str] | None, option(SAMPLING, "--schedule-option", "NAME=VALUE", "May be given again.")
+    ] = None,
+    cfg: Annotated[
+        float | None, option(SAMPLING, "--cfg", "X", "How strongly the prompt leads, 1 to about 15.")
+    ] = None,
+    rescale: Annotated[
+        float | None, option(SAMPLING, "--rescale", "X", "0..1, holds back glaring contrast at high --cfg.")
+    ] = None,
+    guidance_start: Annotated[
+        float | None, option(SAMPLING, "--guidance-start", "X", "0..1, share of the steps before guidance.")
+    ] = None,
+    guidance_end: Annotated[
+        float | None, option(SAMPLING, "--guidance-end", "X", "0..1, share of the steps where it ends.")
+    ] = None,
+    seed: Annotated[int | None, option(SEEDS, "--seed", "N", "The same seed draws the same picture [random].")] = None,
+    variation_strength: Annotated[
+        float | None, option(SEEDS, "--variation", "X", "0..1, a step towards another seed's picture.")
+    ] = None,
+    variation_seed: Annotated[int | None, option(SEEDS, "--variation-seed", "N", "The other seed [random].")] = None,
+    seed_size: Annotated[
+        str | None, option(SEEDS, "--seed-size", "WxH", "Keep the composition the seed has at this size.")
+    ] = None,
+    ensd: Annotated[int | None, option(SEEDS, "--ensd", "N", "Added to the seeds of later noise.")] = None,
+    noise: Annotated[
+        str, option(SEEDS, "--noise", "cpu|nv", "Whose random numbers; nv draws as NVIDIA cards do [cpu].")
+    ] = "cpu",
+    emphasis: Annotated[
+        str | None, option(WORDS, "--emphasis", "NAME", "Original, No norm, Ignore or None [Original].")
+    ] = None,
+    clip_skip: Annotated[
+        int | None, option(WORDS, "--clip-skip", "N", "1..12, layer of the text encoder, from the last [1].")
+    ] = None,
+    comma_backtrack: Annotated[
+        int | None, option(WORDS, "--comma-backtrack", "N", "Tokens that may move to the next chunk, 0..75 [20].")
+    ] = None,
+    old_editing: Annotated[bool, option(WORDS, "--old-editing", None, "Time [a:b:n] as A1111 did before 1.6.")] = False,
+    refiner: Annotated[str | None, option(SECOND, "--refiner", "NAME", "A model that takes over.")] = None,
+    refiner_at: Annotated[float | None, option(SECOND, "--refiner-at", "X", "0..1, where it takes over [0.8].")] = None,
+    tiled_decode: Annotated[
+        int | None, option(SECOND, "--tiled-decode", "N", "Decode in tiles of N pixels, for large pictures.")
+    ] = None,
+    alone: Annotated[
+        bool,
+        option(SECOND, "--alone", None, "Share no forward: the same bits whatever else is drawn, but slower."),
+    ] = False,
+) -> dict[str, Any]:
+    """Return the request's fields that were given. Raises BadValue or UnknownName in the words of the options."""
+    from easel.cli import wishes
+
+    fields: dict[str, Any] = {
+        "negative_prompt": negative,
+        "model": model,
+        "batch_size": batch_size,
+        "seamless": None if seamless is None else wishes.one_of("--seamless", seamless, ("x", "y", "xy")),
+        "steps": steps,
+        "sampler": sampler,
+        "sampler_options": wishes.options_of("--sampler-option", sampler_option or ()),
+        "schedule": schedule,
+        "schedule_options": wishes.options_of("--schedule-option", schedule_option or ()),
+        "guidance": wishes.without_none(scale=cfg, rescale=rescale, start=guidance_start, end=guidance_end),
+        "seed": wishes.seed_of(seed),
+        "variation": wishes.without_none(
+            strength=variation_strength,
+            seed=wishes.seed_of(variation_seed),
+            resize_from=None if seed_size is None else wishes.size_of(seed_size, "--seed-size"),
+        ),
+        "ensd": ensd,
+        "noise": wishes.one_of("--noise", noise, ("CPU", "NV")),
+        "words": wishes.without_none(
+            emphasis=None if emphasis is None else wishes.one_of("--emphasis", emphasis, wishes.EMPHASIS),
+            clip_skip=clip_skip,
+            comma_backtrack=comma_backtrack,
+            old_editing=old_editing,
+        ),
+        "refiner": None if refiner is None else wishes.without_none(model=refiner, switch_at=refiner_at),
+        "tiled_decode": tiled_decode,
+        "alone": alone,
+    }
+    if refiner is None and refiner_at is not None:
+        raise wishes.needs("--refiner-at", refiner_at, "--refiner")
+    if size is not None:
+        fields["width"], fields["height"] = wishes.size_of(size)
+    return wishes.without_none(**fields)
+
+
+def with_shared(command: Callable[..., None]) -> Callable[..., None]:
+    """Return `command` with the shared options after its own; it is given their request fields as `fields`."""
+    own = [
+        parameter
+        for parameter in inspect.signature(command, eval_str=True).parameters.values()
+        if parameter.name != "fields"
+    ]
+    common = list(inspect.signature(shared, eval_str=True).parameters.values())
+    ending = [parameter for parameter in own if parameter.name in ("out", "as_json")]
+    beginning = [parameter for parameter in own if parameter not in ending]
+
+    @wraps(command)
+    def run(**given: Any) -> None:
+        fields = shared(**{parameter.name: given.pop(parameter.name) for parameter in common})
+        command(fields=fields, **given)
+
+    parameters = [*beginning, *common, *ending]
+    run.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+        [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in parameters]
+    )
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    del run.__wrapped__  # type: ignore[attr-defined]
+    return run

@@ -1,0 +1,135 @@
+"""From latents to pictures with their infotext: the last part of every recipe."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping
+from typing import Any
+
+from PIL.Image import Image
+from torch import Tensor
+
+from easel.core.limits import OptionValue
+from easel.core.result import Picture
+from easel.core.work import Decode, Finish, Work, Worn
+from easel.media.tensors import to_images
+from easel.models.family import Model
+from easel.prompt import infotext
+from easel.recipes.common import Settled
+
+Fields = dict[str, str | int | float]
+Edit = Callable[[list[Image]], list[Image]]
+
+
+def decode(
+    settled: Settled, model: Model, latents: Tensor, worn: tuple[Worn, ...] = ()
+) -> Generator[Work, Any, Tensor]:
+    """Ask for the pixels (n, 3, height, width) in 0..1 of latents."""
+    return (yield Decode(model, latents, settled.request.alone, worn))
+
+
+def finish(
+    settled: Settled,
+    model: Model,
+    pixels: Tensor,
+    *,
+    more: Mapping[str, str | int | float] | None = None,
+    edit: Edit | None = None,
+) -> Generator[Work, Any, tuple[Picture, ...]]:
+    """Make pictures of pixels (n, 3, height, width), in the order of the request's seeds, with their infotext.
+
+    more: further fields of the infotext. edit: the last touch, images to as many images.
+    """
+    request = settled.request
+
+    def finished() -> tuple[Picture, ...]:
+        images = to_images(pixels)
+        images = edit(images) if edit else images
+        return tuple(
+            Picture(
+                image,
+                request.seeds[place],
+                infotext.write(
+                    request.prompt, request.negative_prompt, fields(settled, model, place) | dict(more or {})
+                ),
+            )
+            for place, image in enumerate(images)
+        )
+
+    return (yield Finish(finished))
+
+
+def fields(settled: Settled, model: Model, place: int) -> Fields:
+    """Return the settings of picture number `place` under A1111's infotext names."""
+    request = settled.request
+    found: Fields = {
+        "Steps": settled.steps,
+        "Sampler": settled.sampler.name,
+        "Schedule type": settled.schedule,
+        "CFG scale": settled.scale,
+        "Seed": request.seeds[place],
+        "Size": f"{settled.width}x{settled.height}",
+        "Model": model.name,
+        "RNG": request.noise,
+    }
+    return found | variation_fields(settled, place) | words_fields(settled) | option_fields(settled)
+
+
+def variation_fields(settled: Settled, place: int) -> Fields:
+    """Return the fields of variations and of noise."""
+    request, variation = settled.request, settled.request.variation
+    found: Fields = {}
+    if variation.strength:
+        found |= {"Variation seed": request.variation_seeds[place], "Variation seed strength": variation.strength}
+    if variation.resize_from:
+        found["Seed resize from"] = "{}x{}".format(*variation.resize_from)
+    if request.ensd and settled.sampler.facts["ensd"]:
+        found["ENSD"] = request.ensd
+    return found
+
+
+def words_fields(settled: Settled) -> Fields:
+    """Return the fields of how words are read, of guidance and of tiling, where they are not as usual."""
+    request, words = settled.request, settled.request.words
+    found: Fields = {}
+    if words.clip_skip > 1:
+        found["Clip skip"] = words.clip_skip
+    if words.emphasis != "Original":
+        found["Emphasis"] = words.emphasis
+    if words.comma_backtrack != 20:
+        found["Comma backtrack"] = words.comma_backtrack
+    if words.old_editing:
+        found["Old prompt editing timelines"] = "True"
+    if request.seamless:
+        found["Tiling"] = "True" if request.seamless == "xy" else request.seamless
+    if request.guidance.rescale:
+        found["CFG rescale"] = request.guidance.rescale
+    if request.guidance.start > 0 or request.guidance.end < 1:
+        found["CFG interval"] = f"{request.guidance.start}-{request.guidance.end}"
+    return found
+
+
+def option_fields(settled: Settled) -> Fields:
+    """Return the fields of sampler and schedule options."""
+    request = settled.request
+    return named(request.sampler_options, "Sampler") | named(request.schedule_options, "Schedule")
+
+
+# A1111's infotext names of options; any other is written with its owner's name before it.
+OPTION_NAMES = {
+    "eta": "Eta",
+    "s_churn": "Sigma churn",
+    "s_tmin": "Sigma tmin",
+    "s_tmax": "Sigma tmax",
+    "s_noise": "Sigma noise",
+    "sigma_min": "Schedule min sigma",
+    "sigma_max": "Schedule max sigma",
+    "rho": "Schedule rho",
+}
+
+
+def named(options: Mapping[str, OptionValue], owner: str) -> Fields:
+    """Return options under their infotext names; yes and no as A1111 writes them."""
+    return {
+        OPTION_NAMES.get(name, f"{owner} {name.replace('_', ' ')}"): str(value) if isinstance(value, bool) else value
+        for name, value in options.items()
+    }

@@ -1,0 +1,35 @@
+"""Tells a recipe alone, without an engine, and keeps the work that it asked for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from easel.core.request import Request
+from easel.core.result import Picture
+from easel.core.work import Work
+from easel.engine.runner import Perform, perform
+from easel.models.family import Model
+from easel.recipes.common import tell
+
+QUICK: dict[str, Any] = {"steps": 4, "width": 64, "height": 64, "seed": 3}
+
+
+def ask(**changes: Any) -> Request:
+    """A quick request for a fox, with changes."""
+    fields: dict[str, Any] = {"prompt": "a fox", **QUICK, **changes}
+    return Request(**fields)
+
+
+def told(request: Request, model: Model, perform: Perform = perform) -> tuple[list[Work], tuple[Picture, ...]]:
+    """Run a recipe alone; return the work it asked for and its pictures."""
+    story = tell(request, model)
+    works: list[Work] = []
+    outcome: Any = None
+    while True:
+        try:
+            works.append(story.send(outcome))
+        except StopIteration as stop:
+            return works, stop.value
+        (outcome,) = perform([works[-1]])
+        if isinstance(outcome, Exception):
+            raise outcome
