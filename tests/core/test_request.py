@@ -12,7 +12,8 @@ from pydantic import ValidationError
 
 from easel.core.errors import BadValue, RequestError, UnknownName
 from easel.core.limits import MAX_PROMPT, MAX_SEED
-from easel.core.passes import Guidance
+from easel.core.passes import Guidance, Hires, Refiner
+from easel.core.pictures import Mask, Soft, Start
 from easel.core.request import RANDOM_SEEDS, Request
 
 BAD = [
@@ -145,6 +146,54 @@ def test_options_are_the_requests_own() -> None:
 def test_a_request_survives_json() -> None:
     request = Request(prompt="빨간 사과", seed=3, guidance=Guidance(scale=5), sampler_options={"eta": 0.5, "on": True})
     assert Request.model_validate_json(request.model_dump_json()) == request
+
+
+def test_pictures_survive_json_and_stay_out_of_messages() -> None:
+    start, mask = Start(image=bytes(range(256)), strength=0.4), Mask(soft=Soft(contrast=2))
+    request = Request(recipe="inpaint", start=start, mask=mask, hires=Hires(scale=1.5), refiner=Refiner(model="other"))
+    assert Request.model_validate_json(request.model_dump_json()) == request
+    assert len(repr(request)) < 3000
+    with pytest.raises(BadValue, match=r"start\.image"):
+        Start(image="fox.png")  # type: ignore[arg-type]  # a path is not a picture
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"hires": {"scale": 9}}, "hires.scale is 9, allowed is at most 8"),
+        ({"hires": {"scal": 2}}, "hires field 'scal' is not known; nearest 'scale'"),
+        ({"start": {"image": b"x", "resize": "stretch"}}, "start.resize is 'stretch', allowed is 'just resize'"),
+        ({"mask": {"soft": {"contrast": 0}}}, "mask.soft.contrast is 0, allowed is at least 1"),
+        ({"outpaint": {}}, "at least one side to grow"),
+        ({"outpaint": {"left": 12}}, "outpaint.left is 12, allowed is a multiple of 8; nearest are 8 and 16"),
+        ({"refiner": {}}, "refiner.model"),
+        ({"words": {"clip_skip": 13}}, "words.clip_skip is 13, allowed is at most 12"),
+        ({"seamless": "z"}, "seamless is 'z'"),
+    ],
+)
+def test_parts_speak_in_their_own_words(fields: dict[str, Any], words: str) -> None:
+    with pytest.raises(RequestError) as caught:
+        Request(**fields)
+    assert words in caught.value.message
+
+
+def test_seeds_of_variations() -> None:
+    plain = Request(seed=5, batch_size=3)
+    assert plain.seeds == (5, 6, 7)
+    varied = Request(seed=5, batch_size=3, variation={"seed": 9, "strength": 0.5})
+    assert (varied.seeds, varied.variation_seeds) == ((5, 5, 5), (9, 10, 11))
+    second = varied.one(1)
+    assert (second.seeds, second.variation_seeds, second.batch_size) == ((5,), (10,), 1)
+    assert plain.one(2).seeds == (7,)
+    drawn = Request(variation={"strength": 0.5}).settled()
+    assert drawn.variation.seed is not None
+
+
+def test_a_value_changes_only_by_its_rules() -> None:
+    request = Request(prompt="a fox")
+    assert request.changed(steps=3).steps == 3
+    with pytest.raises(BadValue, match="steps"):
+        request.changed(steps=0)
 
 
 def test_settling_draws_a_seed_once() -> None:

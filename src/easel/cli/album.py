@@ -39,8 +39,11 @@ class Album:
         """Raise StorageError unless a picture could be written here now; leaves nothing behind."""
         check_writable(self.folder)
 
-    def keep(self, picture: Picture) -> Path:
-        """Write a picture with its infotext, whole or not at all, and return its path. Raises StorageError."""
+    def keep(self, number: int, picture: Picture) -> Path:
+        """Write a picture with its infotext, whole or not at all, and return its path. Raises StorageError.
+
+        number: of the request, which plays no part in where it goes.
+        """
         from easel.media.images import save_picture
 
         return save_picture(picture, self.folder) if self.file is None else write_file(picture, self.file)
@@ -48,10 +51,15 @@ class Album:
 
 def write_file(picture: Picture, file: Path) -> Path:
     """Write a picture to `file` in the format its ending names, in one move at the end. Raises StorageError."""
-    from easel.media.images import write_whole
     from easel.media.metadata import encode
 
-    data = encode(picture.image, picture.infotext, format=file.suffix)
+    return write_bytes(encode(picture.image, picture.infotext, format=file.suffix), file)
+
+
+def write_bytes(data: bytes, file: Path) -> Path:
+    """Write `data` to `file` in one move at the end, and return its path. Raises StorageError."""
+    from easel.media.images import write_whole
+
     temporary = file.with_name(f".{file.name}.{os.getpid()}.part")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)

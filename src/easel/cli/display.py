@@ -112,11 +112,13 @@ class Display:
         """Let the screen follow the clock."""
         self._screen.refresh(self.tally)
 
-    def kept(self, request: Request, result: Result, picture: Picture, path: Path) -> None:
-        """Tell of a picture that is on disk."""
-        self.paths.append(path)
+    def kept(self, request: Request, result: Result, picture: Picture, path: Path | None) -> None:
+        """Tell of a picture that is done, and where it is on disk; None for one that goes into a grid."""
         self.tally.kept += 1
-        self._screen.result(json_line(picture_facts(request, result, picture, path)) if self._as_json else str(path))
+        if path is not None:
+            self.paths.append(path)
+            facts = json_line(picture_facts(request, result, picture, path)) if self._as_json else str(path)
+            self._screen.result(facts)
         self.tick()
 
     def failed(self, request: Request, message: str, kind: str, *, its_own: bool) -> None:
@@ -131,6 +133,11 @@ class Display:
             self._said.add(message)
             where = f" in {shown(request.prompt)}" if its_own and self._prompts > 1 else ""
             self._screen.remark(f"error{where}: {message}")
+
+    def made(self, path: Path, facts: dict[str, Any]) -> None:
+        """Tell of a file made of several pictures."""
+        self.paths.append(path)
+        self._screen.result(json_line({"path": str(path.absolute()), **facts}) if self._as_json else str(path))
 
     def remark(self, line: str) -> None:
         """Say something about the whole."""

@@ -155,7 +155,7 @@ def show_findings(findings: list[Finding], closing: str) -> None:
     from rich.text import Text
 
     from easel.cli.layout import console, show
-    from easel.cli.main import version
+    from easel.core.version import version
 
     screen = console()
     screen.print(f"easel {version()}\n")

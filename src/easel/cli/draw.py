@@ -6,14 +6,19 @@ shows how far they are.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from easel.cli.endings import OK, STOPPED, leave_at_once
 from easel.core.request import Request
+
+if TYPE_CHECKING:
+    from easel.cli.display import Display
+    from easel.cli.drawing import Keep
 
 
 def draw(requests: Sequence[Request], *, out: Path | None, as_json: bool, kind: str = "txt2img-images") -> None:
@@ -21,22 +26,41 @@ def draw(requests: Sequence[Request], *, out: Path | None, as_json: bool, kind: 
 
     kind: the folder of a day's pictures where `out` names none. Ends the process with the exit code unless all is well.
     """
-    from easel import app
     from easel.cli.album import Album
+    from easel.core.settings import read_settings
+
+    pictures = sum(request.batch_size for request in requests)
+    album = Album(out, read_settings().outputs, pictures=pictures, kind=kind)
+    album.check()
+    follow(requests, album.keep, as_json=as_json)
+
+
+def follow(
+    requests: Sequence[Request],
+    keep: Keep,
+    *,
+    as_json: bool,
+    finish: Callable[[Display], None] = lambda display: None,
+) -> None:
+    """Draw requests together, giving each picture to `keep` as it is done, then `finish` where none failed.
+
+    Ends the process with the exit code unless all is well.
+    """
+    from easel import app
     from easel.cli.display import open_display
     from easel.cli.drawing import Drawing, stop_signals
     from easel.core.settings import read_settings
 
     settings = read_settings()
-    album = Album(out, settings.outputs, pictures=sum(request.batch_size for request in requests), kind=kind)
-    album.check()
     with open_display(requests, as_json=as_json) as display:
         with stop_signals(leave_at_once):  # an exception in the middle of torch's import might be swallowed there
             client = app.open_client(settings)
         with closing(client):
             try:
-                code = Drawing(client, requests, album.keep, display).finish()
+                code = Drawing(client, requests, keep, display).finish()
             except KeyboardInterrupt as stop:
                 leave_at_once(stop.args[0] if stop.args else STOPPED)
+        if code == OK:
+            finish(display)
     if code != OK:
         raise typer.Exit(code)

@@ -26,7 +26,7 @@ IN_FLIGHT = 128  # runs submitted at once: several times what one forward takes,
 TICK = 0.2  # seconds between looks at the clock; also how soon Windows notices Ctrl-C
 NAMED = 8  # kept pictures named one by one when the rest is stopped
 
-Keep = Callable[[Picture], Path]
+Keep = Callable[[int, Picture], Path | None]  # (number of the request, picture) to where it is saved, if it is
 
 
 class Drawing:
@@ -131,7 +131,7 @@ class Drawing:
         request = self._requests[index]
         try:
             for picture in result.pictures:
-                path = self._keep(picture)
+                path = self._keep(index, picture)
                 self._display.kept(request, result, picture, path)
         except EaselError as error:
             self._failed(index, error)

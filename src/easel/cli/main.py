@@ -9,10 +9,11 @@ from typing import Annotated
 
 import typer
 
-from easel.cli import doctor, info, models, txt2img
+from easel.cli import doctor, grid, info, models, prompt, replay, txt2img
 from easel.cli.endings import MACHINE, OK, code_for, say_error, trace
 from easel.cli.layout import HELP, GroupedCommand
 from easel.core.errors import EaselError
+from easel.core.version import version
 
 app = typer.Typer(
     name="easel",
@@ -24,8 +25,12 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("txt2img", cls=GroupedCommand)(txt2img.txt2img)
+app.command("grid", cls=GroupedCommand)(grid.grid)
+app.command("matrix", cls=GroupedCommand)(grid.matrix)
 app.command("info", cls=GroupedCommand)(info.info)
+app.command("replay", cls=GroupedCommand)(replay.replay)
 app.add_typer(models.app, name="models")
+app.add_typer(prompt.app, name="prompt")
 app.command("doctor", cls=GroupedCommand)(doctor.doctor)
 
 
@@ -34,17 +39,6 @@ def show_version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"easel {version()}")
         raise typer.Exit(OK)
-
-
-def version() -> str:
-    """Return the installed version of Easel, or "(not installed)" where it runs from a bare source folder."""
-    from importlib.metadata import PackageNotFoundError
-    from importlib.metadata import version as installed
-
-    try:
-        return installed("easel")
-    except PackageNotFoundError:
-        return "(not installed)"
 
 
 @app.callback(invoke_without_command=True)

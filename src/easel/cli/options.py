@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from functools import wraps
+from functools import cache, wraps
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -139,6 +139,12 @@ def shared(
     return wishes.without_none(**fields)
 
 
+@cache
+def shared_parameters() -> tuple[inspect.Parameter, ...]:
+    """Return the shared options as parameters."""
+    return tuple(inspect.signature(shared, eval_str=True).parameters.values())
+
+
 def with_shared(command: Callable[..., None]) -> Callable[..., None]:
     """Return `command` with the shared options after its own; it is given their request fields as `fields`."""
     own = [
@@ -146,8 +152,8 @@ def with_shared(command: Callable[..., None]) -> Callable[..., None]:
         for parameter in inspect.signature(command, eval_str=True).parameters.values()
         if parameter.name != "fields"
     ]
-    common = list(inspect.signature(shared, eval_str=True).parameters.values())
-    ending = [parameter for parameter in own if parameter.name in ("out", "as_json")]
+    common = shared_parameters()
+    ending = [parameter for parameter in own if parameter.name in ("cells", "out", "as_json")]
     beginning = [parameter for parameter in own if parameter not in ending]
 
     @wraps(command)

@@ -29,10 +29,12 @@ def txt2img(
     """
     from easel.cli import wishes
     from easel.cli.draw import draw
+    from easel.cli.promptlines import read_prompts
 
-    wanted = [*(prompts or ()), *(wishes.read_prompts(prompts_file) if prompts_file else ())]
+    wanted = [*(prompts or ()), *(read_prompts(prompts_file) if prompts_file else ())]
     if not wanted:
         raise wishes.no_prompt()
     requests = wishes.requests_for(wanted, fields, batch_count=batch_count)
-    wishes.check_names(requests[0])
+    for request in requests:
+        wishes.check_names(request)
     draw(requests, out=out, as_json=as_json)

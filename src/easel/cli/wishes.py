@@ -5,7 +5,6 @@ Messages speak of the options that people typed, not of the request's fields.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -45,25 +44,43 @@ OPTION_OF_FIELD = {
 EMPHASIS = ("Original", "No norm", "Ignore", "None")
 
 
-def requests_for(prompts: Iterable[str], fields: Mapping[str, Any], *, batch_count: int = 1) -> list[Request]:
+def requests_for(
+    prompts: Iterable[str | Mapping[str, Any]], fields: Mapping[str, Any], *, batch_count: int = 1
+) -> list[Request]:
     """Return `batch_count` requests for each prompt, their seeds following one another.
 
-    fields: the request's fields that were given. Raises BadValue or UnknownName.
+    prompts: words, or the fields of one request, which outweigh `fields`, those that were given for all.
+    Raises BadValue or UnknownName.
     """
     if batch_count < 1:
         raise BadValue("--batch-count", batch_count, "at least 1")
     asked: list[Request] = []
-    for prompt in prompts:
+    for given in prompts:
+        whole = {**fields, **({"prompt": given} if isinstance(given, str) else joined(fields, given))}
+        prompt = whole.get("prompt", "")
         if not prompt.strip():
             raise BadValue("prompt", prompt, "words that say what to draw", remedy='for example "a red fox"')
         try:
-            first = Request(prompt=prompt, **fields).settled()
-            starts = [first.seeds[0] + i * first.batch_size for i in range(batch_count)]
-            asked += [Request(**{**fields, "prompt": prompt, "seed": seed}) for seed in starts]
+            first = Request(**whole).settled()
+            asked += [first, *(following(first, i * first.batch_size) for i in range(1, batch_count))]
         except BadValue as error:
             option = OPTION_OF_FIELD.get(error.field, error.field)
             raise BadValue(option, error.got, error.allowed, remedy=error.remedy) from None
     return asked
+
+
+def joined(fields: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of one request, its parts laid over those given for all."""
+    parts = {name: {**fields.get(name, {}), **part} for name, part in given.items() if isinstance(part, Mapping)}
+    return {**given, **parts}
+
+
+def following(first: Request, offset: int) -> Request:
+    """Return a settled request for the pictures that come `offset` pictures after its first."""
+    if first.variation.strength:
+        variation = first.variation.changed(seed=first.variation_seeds[0] + offset)
+        return first.changed(variation=variation)
+    return first.changed(seed=first.seeds[0] + offset)
 
 
 def check_names(request: Request) -> None:
@@ -77,21 +94,12 @@ def check_names(request: Request) -> None:
         schedules[request.schedule].checked(request.schedule_options)
 
 
-def read_prompts(source: str) -> list[str]:
-    """Return the prompts of a text file, one a line, or of standard input for "-"; blank and # lines are left out.
-
-    Raises BadValue when the file cannot be read or holds none.
-    """
+def file_bytes(flag: str, path: Path) -> bytes:
+    """Return what a file holds. Raises BadValue in the words of `flag` when it cannot be read."""
     try:
-        text = sys.stdin.read() if source == "-" else Path(source).read_text(encoding="utf-8-sig")
+        return path.read_bytes()
     except OSError as error:
-        raise BadValue("--prompts", source, "a text file that can be read", remedy=error.strerror) from None
-    except UnicodeDecodeError:
-        raise BadValue("--prompts", source, "a text file in UTF-8") from None
-    found = [line.strip() for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
-    if not found:
-        raise BadValue("--prompts", source, "a file with a prompt on each line", remedy="this one holds none")
-    return found
+        raise BadValue(flag, str(path), "a file that can be read", remedy=(error.strerror or "").lower()) from None
 
 
 def size_of(text: str, flag: str = "--size") -> tuple[int, int]:

@@ -23,6 +23,10 @@ class Value(BaseModel):
 
     spoken: ClassVar[str] = ""
 
+    def changed(self, **fields: Any) -> Self:
+        """Return this value with other fields, checked as if made anew."""
+        return type(self).model_validate({**dict(self), **fields})
+
     @model_validator(mode="wrap")
     @classmethod
     def _in_our_words(cls, value: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
@@ -35,8 +39,9 @@ class Value(BaseModel):
 
 def translated(detail: ErrorDetails, known: tuple[str, ...], *, kind: str, before: str = "") -> RequestError:
     """Return pydantic's finding as one of our errors; `known` are the fields, `kind` what an unknown one is called."""
-    place = [str(part) for part in detail["loc"]]
+    place = [part if (part := str(found)).isprintable() else ascii(part) for found in detail["loc"]]
     finding, got, facts = detail["type"], detail.get("input"), detail.get("ctx", {})
+    got = None if finding == "missing" else got
     if finding == "extra_forbidden":
         return UnknownName(kind, place[-1], known)
     if len(place) > 2 and place[-1] in ("bool", "int", "float", "str"):  # arms of a union: each would tell its own tale
@@ -65,6 +70,8 @@ def allowance(finding: str, facts: dict[str, Any]) -> str | None:
         "string_too_long": f"at most {facts.get('max_length')} characters",
         "string_unicode": "valid Unicode text",
         "literal_error": str(facts.get("expected")),
+        "missing": "given",
+        "value_error": str(facts.get("error")),
     }
     by_type = {"string": "text", "int": "a whole number", "float": "a number", "bool": "true or false"}
     by_type |= dict.fromkeys(("model", "dict", "mapping"), "named values")

@@ -23,11 +23,15 @@ from easel.models.identify import Identity
 from easel.recipes.common import check, tell
 
 
+REST_AFTER = 5.0  # seconds without anything to do
+
+
 class Models(Protocol):
     """Where models come from; models/library.py is one."""
 
     def find(self, name: str) -> Identity: ...
     def load(self, name: str) -> Model: ...
+    def rest(self) -> None: ...
     def close(self) -> None: ...
 
 
@@ -93,7 +97,7 @@ class LocalClient:
         """Admit and cancel as asked; waits for the first call when there is nothing else to do."""
         while True:
             try:
-                verb, run, request = self._calls.get(block=wait)
+                verb, run, request = self._first_call() if wait else self._calls.get(block=False)
             except queue.Empty:
                 return
             wait = False
@@ -101,6 +105,14 @@ class LocalClient:
                 self.engine.add(run, story_of(request), self._events[run].put)
             elif verb == "cancel":
                 self.engine.cancel(run)
+
+    def _first_call(self) -> tuple[str, str, Request | None]:
+        """Wait for a call; when none comes for a while, let the models rest and wait on."""
+        try:
+            return self._calls.get(timeout=REST_AFTER)
+        except queue.Empty:
+            self._models.rest()
+            return self._calls.get()
 
 
 def models_of(request: Request) -> list[str]:

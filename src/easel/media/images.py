@@ -33,17 +33,23 @@ def day_folder(outputs: Path, kind: str = "txt2img-images", day: date | None = N
 def save_picture(picture: Picture, folder: Path, *, format: str = "png", quality: int = QUALITY) -> Path:
     """Save a picture with its infotext as folder/NNNNN-SEED.ending and return the path.
 
-    NNNNN is one more than the highest number in the folder, which is made where it is missing. The file appears whole
-    or not at all, and never replaces another. Raises StorageError when the folder or disk does not take it,
-    UnknownName and BadValue as encode() does.
+    Raises StorageError as save_numbered() does, UnknownName and BadValue as encode() does.
     """
     data = encode(picture.image, picture.infotext, format=format, quality=quality)
-    ending = format_named(format).ending
+    return save_numbered(data, folder, picture.seed, format_named(format).ending)
+
+
+def save_numbered(data: bytes, folder: Path, seed: int, ending: str) -> Path:
+    """Save a file's bytes as folder/NNNNN-SEED.ending and return the path.
+
+    NNNNN is one more than the highest number in the folder, which is made where it is missing. The file appears whole
+    or not at all, and never replaces another. Raises StorageError when the folder or disk does not take it.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         number = max(numbers_taken(folder), default=-1) + 1
         while True:
-            target = folder / f"{number:05d}-{picture.seed}.{ending}"
+            target = folder / f"{number:05d}-{seed}.{ending}"
             with reserved(folder, number) as temporary:
                 # Another process may have finished this number between our look and our reservation.
                 if temporary is not None and number not in numbers_taken(folder):

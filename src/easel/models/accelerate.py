@@ -11,6 +11,7 @@ import torch
 
 from easel.core.errors import ResourceError
 from easel.core.settings import Settings
+from easel.models.memory import keep_freed_memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,13 @@ class Machine:
     device: str
     dtype: torch.dtype
     exact: torch.dtype
+
+    @property
+    def words(self) -> str:
+        """What decides about a picture's last bits, such as "cpu AVX512 bfloat16 torch 2.13.0"."""
+        names = {"cuda": torch.cuda.get_device_name, "cpu": lambda: f"cpu {torch.backends.cpu.get_cpu_capability()}"}
+        name = names.get(self.device, lambda: self.device)()
+        return f"{name} {str(self.dtype).removeprefix('torch.')} torch {torch.__version__}"
 
 
 def machine_for(settings: Settings) -> Machine:
@@ -31,6 +39,8 @@ def machine_for(settings: Settings) -> Machine:
     if settings.threads:
         torch.set_num_threads(settings.threads)
     device = device_for(settings.device)
+    if device == "cpu":
+        keep_freed_memory()
     dtype = dtype_for(settings.precision, device)
     return Machine(device, dtype, torch.float32 if device == "cpu" else dtype)
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from easel.core.work import Rows, Text
+    from easel.models.accelerate import Machine
     from easel.models.conditioning import Conditioning
     from easel.sampling.levels import Levels
     from easel.sampling.path import Path as NoisePath
@@ -45,12 +46,17 @@ class LatentFormat:
 class Model(Protocol):
     """A loaded model: immutable data and four verbs; per-request state lives elsewhere.
 
+    hash: of the weights, ten hex digits as in infotext, or "" where their files are gone. machine: where forwards run.
     inpaints: whether the denoiser is an inpainting checkpoint, which reads mask and masked picture as rows' extra
     "inpaint", (n, 1 + channels, height, width).
     """
 
     @property
     def name(self) -> str: ...
+    @property
+    def hash(self) -> str: ...
+    @property
+    def machine(self) -> Machine: ...
     @property
     def defaults(self) -> Defaults: ...
     @property

@@ -51,9 +51,10 @@ def identify(path: Path, name: str | None = None) -> Identity:
         raise Unrecognised(
             f"{path}: pipeline {kind!r} is not supported yet; supported are Stable Diffusion 1.x and 2.x."
         )
-    if unet.get("in_channels") != 4:
+    if unet.get("in_channels") not in (4, 9):
         raise Unrecognised(
-            f"{path}: a U-Net of {unet.get('in_channels')} input channels is not supported yet; supported is 4."
+            f"{path}: a U-Net of {unet.get('in_channels')} input channels is not supported yet; supported are 4 and, "
+            "for inpainting, 9."
         )
     for part in ("unet", "vae", "text_encoder"):
         for file in files_of(path / part):

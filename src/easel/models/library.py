@@ -71,6 +71,13 @@ class Library:
             self._loaded[path] = load(identify(path, shown), self._settings)
         return self._loaded[path]
 
+    def rest(self) -> None:
+        """Give back the memory that forwards have left; called when there has been nothing to do for a while."""
+        if self._loaded:
+            from easel.models.memory import give_back_memory
+
+            give_back_memory()
+
     def close(self) -> None:
         """Forget the loaded models."""
         self._loaded.clear()

@@ -19,7 +19,8 @@ from easel.core.work import Rows, Text
 from easel.models.accelerate import Machine, machine_for
 from easel.models.conditioning import Conditioning
 from easel.models.family import Defaults, LatentFormat
-from easel.models.identify import Identity, read_json
+from easel.models.hashing import WeightsHash
+from easel.models.identify import Identity, files_of, read_json
 from easel.models.text import TextEncoder, load_text_encoder
 from easel.models.weights import build
 from easel.sampling.levels import Levels
@@ -43,9 +44,15 @@ class StableDiffusion:
     levels: Levels
     prediction: Prediction
     machine: Machine
+    weights: WeightsHash
     text: TextEncoder
     unet: UNet2DConditionModel
     vae: AutoencoderKL
+
+    @property
+    def hash(self) -> str:
+        """The hash of the weights, ten hex digits; see models/hashing.py."""
+        return self.weights.short
 
     @property
     def inpaints(self) -> bool:
@@ -121,6 +128,7 @@ def load(identity: Identity, settings: Settings) -> StableDiffusion:
         levels=levels_of(read_json(folder / "scheduler" / "scheduler_config.json")),
         prediction=prediction(identity.prediction),
         machine=machine,
+        weights=WeightsHash([file for part in ("text_encoder", "unet", "vae") for file in files_of(folder / part)]),
         text=load_text_encoder(folder, machine),
         unet=unet.to(memory_format=torch.channels_last),
         vae=vae.to(memory_format=torch.channels_last),

@@ -24,6 +24,7 @@ Lookup = Callable[[str], Pool]
 
 LONGEST = MAX_PROMPT  # characters of an outcome
 MOST_PICKS = 20_000  # options that make one outcome
+MOST_READ = 2_000_000  # characters of all texts that are parsed for one outcome
 MOST_LOOKED_AT = 1_000_000  # options weighed against each other for one outcome
 MOST_NAMES = 256  # different wildcards in one outcome
 DEEPEST = 100  # options within options, through braces and wildcards together; far from Python's own limit
@@ -36,15 +37,19 @@ class _Walk:
     text: str
     lookup: Lookup
     picks: int = MOST_PICKS
+    read: int = MOST_READ
     looked_at: int = MOST_LOOKED_AT
     length: int = LONGEST
     pools: dict[str, Pool] = field(default_factory=dict[str, Pool])
 
-    def enter(self, depth: int) -> None:
+    def enter(self, text: str, depth: int) -> None:
         """Count an option that is being expanded, `depth` options within others."""
         self.picks -= 1
+        self.read -= len(text)
         if self.picks < 0:
             raise self.too_much(f"at most {MOST_PICKS} picks in an outcome")
+        if self.read < 0:
+            raise self.too_much(f"at most {MOST_READ} characters read for an outcome")
         if depth > DEEPEST:
             raise self.too_much(f"options nested at most {DEEPEST} deep")
 
@@ -99,7 +104,7 @@ def _draw(text: str, walk: _Walk, random: Random, drawn: list[str], depth: int) 
         walk.check_length(walk.length)
         drawn.append(words)
 
-    walk.enter(depth)
+    walk.enter(text, depth)
     for part in parts_of(text):
         match part:
             case str():
@@ -146,7 +151,7 @@ def outcomes(text: str, lookup: Lookup) -> Iterator[str]:
 
 def _outcomes(text: str, walk: _Walk, depth: int) -> Iterator[str]:
     try:
-        walk.enter(depth)  # given back at the end: what counts is how many are held at once
+        walk.enter(text, depth)  # given back at the end: what counts is how many are held at once
         makers: list[Callable[[], Iterator[str]]] = []
         for part in parts_of(text):
             match part:
@@ -159,6 +164,8 @@ def _outcomes(text: str, walk: _Walk, depth: int) -> Iterator[str]:
         for texts in lazy_product(makers):
             walk.check_length(LONGEST - sum(map(len, texts)))
             yield "".join(texts)
+            if depth == 0:
+                walk.read = MOST_READ
     finally:
         walk.picks += 1
 

@@ -4,10 +4,10 @@
     [a|b|]                                     each in turn
     \\[ \\] \\( \\) \\: \\| \\\\                      the character
 
-Round brackets, and square ones without colon or bar, are emphasis and stay text. So does every bracket that pairs with
-none or whose inside has no meaning, and whatever stands round it. A bar outside `[a|b]`, a backslash with nothing to
-escape, or changes nested deeper than DEEPEST make the whole prompt plain text. This file does not know what `when`
-means, or emphasis, AND and comments.
+Round brackets, and square ones without colon or bar, are emphasis and stay text. So does a bracket that pairs with none
+or whose inside has no meaning, with every bracket round it; A1111 leaves such texts to chance, and this is one of its
+answers. A bar outside `[a|b]`, a backslash at the end of a line, or changes nested deeper than DEEPEST make the whole
+prompt text. This file does not know what `when` means, nor emphasis, AND and comments.
 """
 
 from __future__ import annotations
@@ -38,7 +38,6 @@ TEXT, WHEN, STRAY = "TEXT", "WHEN", "STRAY"
 
 SYMBOL = re.compile(r"(?:[^\\\[\]():|]++|\\.)++|[\[\]():|\\]")
 NUMBER = re.compile(r"[+-]?(?:[0-9]++(?:\.[0-9]*+)?|\.[0-9]++)(?:[eE][+-]?[0-9]++)?")
-PAIRS = {")": "(", "]": "["}
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,11 +142,8 @@ def tokens(text: str) -> Iterator[Token]:
             case ")" | "]":
                 if not (opened and closes(symbols, opened.pop(), place)):
                     opened.clear()  # what has no meaning takes it from all that stands round it
-            case "|" | "\\":
-                symbol.kind = STRAY
-                if opened:
-                    opened[-1].separators.append(place)
-            case ":":
+            case ":" | "|" | "\\":
+                symbol.kind = TEXT if symbol.text == ":" else STRAY  # until its bracket closes
                 if opened:
                     opened[-1].separators.append(place)
             case _:
@@ -176,7 +172,7 @@ def closes(symbols: Sequence[_Symbol], bracket: _Bracket, end: int) -> bool:
 
 
 def joined(symbols: Sequence[_Symbol]) -> Iterator[Token]:
-    """Yield the symbols as tokens, neighbouring texts as one; raises LexError where they nest deeper than DEEPEST."""
+    """Yield the symbols as tokens, neighbouring texts as one; raises LexError for changes deeper than DEEPEST."""
     depth = 0
     for kind, group in groupby(symbols, key=lambda symbol: symbol.kind):
         texts = [symbol.text for symbol in group]

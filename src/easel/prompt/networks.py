@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from easel.core.errors import BadValue, UnknownName
+from easel.core.errors import BadValue, UnknownName, shown
 from easel.prompt.attention import HEAVIEST
 
 TAG = re.compile(r"<(\w++):([^>]++)>")
@@ -48,17 +48,17 @@ def tag(kind: str, arguments: list[str]) -> NetworkTag:
 def lora_weights(tag: NetworkTag) -> tuple[float, float, int | None]:
     """Return the strengths for text encoder and U-Net, -1000..1000, and the dynamic rank, None for the file's own.
 
-    <lora:name:te:unet:dyn> or <lora:name:te=1:unet=1:dyn=8>; a named one counts where both are there. te not given is 1,
-    unet not given is te.
+    <lora:name:te:unet:dyn> or <lora:name:te=1:unet=1:dyn=8>; where both are there the named one counts. Without te it
+    is 1, without unet it is te.
     Raises BadValue for what is no such number, and UnknownName for any other argument.
     """
-    where = f"<{tag.kind}:{tag.name}>"
+    where = f"lora {shown(tag.name)}"
     if len(tag.arguments) > len(LORA_ARGUMENTS):
-        raise BadValue(f"{where} argument", tag.arguments[-1], "at most 3 without a name: te, unet, dyn")
+        raise BadValue(f"argument of {where}", tag.arguments[-1], "at most 3 without a name: te, unet, dyn")
     given = dict(zip(LORA_ARGUMENTS, tag.arguments, strict=False)) | dict(tag.named)
     for name in given:
         if name not in LORA_ARGUMENTS:
-            raise UnknownName(f"{where} argument", name, LORA_ARGUMENTS)
+            raise UnknownName(f"argument of {where}", name, LORA_ARGUMENTS)
     te = strength(f"te of {where}", given.get("te", "1"))
     unet = strength(f"unet of {where}", given["unet"]) if "unet" in given else te
     return te, unet, rank(f"dyn of {where}", given["dyn"]) if "dyn" in given else None

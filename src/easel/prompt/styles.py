@@ -15,10 +15,11 @@ from pathlib import Path
 
 from easel.core.errors import BadValue, StorageError, UnknownName
 from easel.core.limits import MAX_PROMPT
+from easel.prompt.textfiles import read_text
 
 PLACE = "{prompt}"
 COLUMNS = ("name", "prompt", "negative_prompt")
-LARGEST = 4 * 2**20  # bytes of a file
+KIND = "styles file"
 LONGEST = 5 * MAX_PROMPT  # characters of a prompt before choices are made, so that {prompt} cannot grow without end
 
 
@@ -69,19 +70,7 @@ def read_styles(path: Path) -> dict[str, Style]:
 
     Raises BadValue that names the file, and the line where there is one.
     """
-    try:
-        with path.open("rb") as file:
-            content = file.read(LARGEST + 1)
-    except OSError as error:
-        raise BadValue("styles file", str(path), "a file that can be read", remedy=error.strerror) from None
-    if len(content) > LARGEST:
-        raise BadValue("styles file", str(path), f"a file of at most {LARGEST} bytes")
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise BadValue(f"{path} line {line}", content[error.start : error.start + 1], "text in UTF-8") from None
-    return {style.name: style for style in rows(text, path)}
+    return {style.name: style for style in rows(read_text(path, KIND), path)}
 
 
 def rows(text: str, path: Path) -> Iterator[Style]:
@@ -93,9 +82,9 @@ def rows(text: str, path: Path) -> Iterator[Style]:
             return
         column = next((one for one in ("prompt", "text") if one in headings), None)
         if column is None or "name" not in headings:
-            raise BadValue(f"{path} line 1", ",".join(headings), f"the headings {','.join(COLUMNS)}")
+            raise BadValue(f"{KIND} {path} line 1", ",".join(headings), f"the headings {','.join(COLUMNS)}")
         for row in reader:
-            where = f"{path} line {reader.line_num}"
+            where = f"{KIND} {path} line {reader.line_num}"
             if None in row:
                 raise BadValue(
                     where, row["name"], f"{len(headings)} columns", remedy='quote a text with commas: "a, b"'
@@ -105,7 +94,8 @@ def rows(text: str, path: Path) -> Iterator[Style]:
                 raise BadValue(where, name, "a style with a name and a prompt")
             yield Style(name, prompt, negative or "")
     except csv.Error as error:
-        raise BadValue(f"{path} line {reader.line_num}", str(error), "comma-separated, quoted text") from None
+        where = f"{KIND} {path} line {reader.line_num + 1}"  # where the row begins; the last good one ended before it
+        raise BadValue(where, str(error), "comma-separated, quoted text") from None
 
 
 def write_styles(path: Path, styles: Iterable[Style]) -> None:
@@ -114,7 +104,7 @@ def write_styles(path: Path, styles: Iterable[Style]) -> None:
     Raises BadValue for a style without a name or not valid Unicode, StorageError when the file cannot be written.
     """
     text = io.StringIO(newline="")
-    writer = csv.writer(text)
+    writer = csv.writer(text, quoting=csv.QUOTE_ALL)  # readers skip the space that leads a cell without quotes
     writer.writerow(COLUMNS)
     for style in styles:
         if not style.name:

@@ -18,9 +18,10 @@ from pathlib import Path
 
 from easel.core.errors import BadValue, UnknownName
 from easel.prompt.choices import Pool, pool_of, weighted, wildcards_in
+from easel.prompt.textfiles import read_text
 from easel.prompt.yamllists import read_lists
 
-LARGEST = 4 * 2**20  # bytes of a file
+KIND = "wildcard file"
 MOST_FILES = 10_000
 DEEPEST_FOLDER = 16
 MOST_REFERENCES = 1000  # different wildcards named in one list
@@ -60,7 +61,10 @@ class Wildcards:
         for key in keys:
             self._check_circles(key)
         pools = [self._pool(key) for key in keys]
-        return pools[0] if len(pools) == 1 else pool_of(option for pool in pools for option in pool.options)
+        found = pools[0] if len(pools) == 1 else pool_of(option for pool in pools for option in pool.options)
+        if not found.options:
+            raise BadValue("wildcard", name, "a list with entries", remedy="its file holds none")
+        return found
 
     def _matching(self, name: str) -> Sequence[str]:
         """Return the keys that a name stands for, none where it is not known."""
@@ -78,14 +82,15 @@ class Wildcards:
         """Return the text files by key, found once; the names of files are read, not the files."""
         if self._texts is None:
             texts: dict[str, Path] = {}
+            yamls: list[Path] = []
             for path in files_of(self.folder) if self.folder else ():
                 if path.suffix.casefold() == ".txt":
                     name = name_of(path, self.folder)
                     texts[folded(name)] = path
                     self._names[folded(name)] = name
                 else:
-                    self._yamls.append(path)
-            self._texts = texts
+                    yamls.append(path)
+            self._texts, self._yamls = texts, yamls
         return self._texts
 
     def _read_yamls(self) -> dict[str, list[str]]:
@@ -94,7 +99,9 @@ class Wildcards:
         if self._lists is None:
             lists: dict[str, list[str]] = {}
             for path in self._yamls:
-                for name, entries in read_lists(read_text(path), str(path), alone=name_of(path, self.folder)):
+                for name, entries in read_lists(
+                    read_text(path, KIND), f"{KIND} {path}", alone=name_of(path, self.folder)
+                ):
                     key = folded(name)
                     if key not in texts:
                         lists.setdefault(key, []).extend(entries)
@@ -106,11 +113,8 @@ class Wildcards:
         """Return the entries of one list, read once."""
         if key not in self._pools:
             path = self._index().get(key)
-            entries = lines_of(read_text(path)) if path else self._read_yamls()[key]
-            pool = pool_of(map(weighted, entries))
-            if not pool.options:
-                raise BadValue("wildcard", self._names[key], "a list that is not empty", remedy=f"see {path or 'YAML'}")
-            self._pools[key] = pool
+            entries = lines_of(read_text(path, KIND)) if path else self._read_yamls()[key]
+            self._pools[key] = pool_of(map(weighted, entries))
         return self._pools[key]
 
     def _references(self, key: str) -> list[str]:
@@ -158,7 +162,7 @@ def files_of(folder: Path) -> Iterator[Path]:
     for where, folders, files in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         if folders and len(Path(where).relative_to(folder).parts) >= DEEPEST_FOLDER:
-            raise BadValue("wildcards folder", str(folder), f"folders at most {DEEPEST_FOLDER} deep")
+            raise BadValue(f"wildcards folder {folder}", "deeper", f"folders at most {DEEPEST_FOLDER} deep")
         for name in sorted(files):
             path = Path(where, name)
             if name.startswith(".") or path.suffix.casefold() not in (".txt", ".yaml", ".yml"):
@@ -167,24 +171,8 @@ def files_of(folder: Path) -> Iterator[Path]:
                 continue
             count += 1
             if count > MOST_FILES:
-                raise BadValue("wildcards folder", str(folder), f"a folder of at most {MOST_FILES} files")
+                raise BadValue(f"wildcards folder {folder}", "larger", f"at most {MOST_FILES} files")
             yield path
-
-
-def read_text(path: Path) -> str:
-    """Return the text of a file. Raises BadValue for one that is too large, cannot be read, or is not UTF-8."""
-    try:
-        with path.open("rb") as file:
-            content = file.read(LARGEST + 1)
-    except OSError as error:
-        raise BadValue("wildcard file", str(path), "a file that can be read", remedy=error.strerror) from None
-    if len(content) > LARGEST:
-        raise BadValue("wildcard file", str(path), f"a file of at most {LARGEST} bytes")
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise BadValue("wildcard file", str(path), "text in UTF-8", remedy=f"line {line} is not") from None
 
 
 def lines_of(text: str) -> Iterable[str]:

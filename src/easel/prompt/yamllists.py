@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any, cast
 
 from easel.core.errors import BadValue
+from easel.prompt.choices import WEIGHT
 
 DEEPEST = 16  # mappings and lists within one another
 SEPARATOR = "/"
@@ -17,45 +18,46 @@ SEPARATOR = "/"
 Node = str | list["Node"] | dict[str, "Node"]
 
 
-def read_lists(text: str, path: str, *, alone: str) -> Iterator[tuple[str, list[str]]]:
+def read_lists(text: str, file: str, *, alone: str) -> Iterator[tuple[str, list[str]]]:
     """Yield name and entries of every list in a YAML text: keys joined by "/".
 
-    alone: the name of a list that stands in no mapping. path: what messages call the file. A text in place of a list
+    alone: the name of a list that stands in no mapping. file: what messages call it. A text in place of a list
     is a list of one; an entry may be a mapping of "text" (or "content") and "weight". Raises BadValue.
     """
-    yield from lists_of(parsed(text, path), (), path, alone)
+    yield from lists_of(parsed(text, file), (), file, alone)
 
 
-def lists_of(node: Node, keys: tuple[str, ...], path: str, alone: str) -> Iterator[tuple[str, list[str]]]:
+def lists_of(node: Node, keys: tuple[str, ...], file: str, alone: str) -> Iterator[tuple[str, list[str]]]:
     """Yield the lists under one node."""
     match node:
         case dict():
             for key, value in node.items():
-                yield from lists_of(value, (*keys, key.strip()), path, alone)
+                yield from lists_of(value, (*keys, key.strip()), file, alone)
         case list():
-            yield SEPARATOR.join(keys) or alone, [entry for one in node if (entry := entry_of(one, path))]
+            yield SEPARATOR.join(keys) or alone, [entry for one in node if (entry := entry_of(one, file))]
         case str():
             if node.strip():
                 yield SEPARATOR.join(keys) or alone, [node.strip()]
 
 
-def entry_of(node: Node, path: str) -> str:
+def entry_of(node: Node, file: str) -> str:
     """Return one entry of a list as a text file would write it. Raises BadValue for a list in a list."""
     match node:
         case str():
             return node.strip()
         case dict():
             text, weight = node.get("text", node.get("content")), node.get("weight", "")
-            if isinstance(text, str) and isinstance(weight, str) and not node.keys() - {"text", "content", "weight"}:
-                return f"{weight}::{text.strip()}" if weight else text.strip()
+            if isinstance(text, str) and not node.keys() - {"text", "content", "weight"}:
+                if not weight:
+                    return text.strip()
+                if isinstance(weight, str) and WEIGHT.fullmatch(f"{weight}::"):
+                    return f"{weight}::{text.strip()}"
         case list():
             pass
-    raise BadValue(
-        "wildcard file", path, "entries that are texts, or mappings of text and weight", remedy=f"{node!r:.60}"
-    )
+    raise BadValue(f"an entry of {file}", node, "text, or a mapping of text and weight")
 
 
-def parsed(text: str, path: str) -> Node:
+def parsed(text: str, file: str) -> Node:
     """Return a YAML text as lists, mappings and texts; what comes second under one key holds.
 
     Raises BadValue for what is no YAML, an alias, or nesting beyond DEEPEST.
@@ -77,11 +79,11 @@ def parsed(text: str, path: str) -> Node:
         elif isinstance(node, str):
             keys[-1] = node
         else:
-            raise BadValue("wildcard file", path, "keys that are texts")
+            raise BadValue(f"a key in {file}", node, "text")
 
     try:
         for event in cast("Iterator[Any]", yaml.parse(text, Loader=loader)):  # type: ignore[reportUnknownMemberType]
-            line = f"line {event.start_mark.line + 1}"
+            where = f"{file} line {event.start_mark.line + 1}"
             match event:
                 case yaml.ScalarEvent():
                     add("" if event.implicit[0] and event.value in ("~", "null") else event.value)
@@ -89,20 +91,18 @@ def parsed(text: str, path: str) -> Node:
                     made: list[Node] | dict[str, Node] = {} if isinstance(event, yaml.MappingStartEvent) else []
                     add(made)
                     if len(opened) > DEEPEST:
-                        raise BadValue("wildcard file", path, f"nesting at most {DEEPEST} deep", remedy=line)
+                        raise BadValue(where, "nested deeper", f"nesting at most {DEEPEST} deep")
                     opened.append(made)
                     keys.append(None)
                 case yaml.SequenceEndEvent() | yaml.MappingEndEvent():
                     opened.pop()
                     keys.pop()
                 case yaml.AliasEvent():
-                    raise BadValue("wildcard file", path, "YAML without aliases", remedy=f"{line} has one")
+                    raise BadValue(where, f"*{event.anchor}", "YAML without aliases")
                 case _:
                     pass
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
-        where = f"line {mark.line + 1}: " if mark else ""
-        raise BadValue(
-            "wildcard file", path, "YAML", remedy=f"{where}{getattr(error, 'problem', None) or error}"
-        ) from None
+        where = f"{file} line {mark.line + 1}" if mark else file
+        raise BadValue(where, getattr(error, "problem", None) or str(error), "YAML") from None
     return root[0] if root else {}

@@ -30,6 +30,7 @@ class Settled:
     """A request with every silence filled by the model's habits.
 
     sigmas: the levels that the sampler visits, the last 0; a pass may begin further down.
+    whole: the schedule of which sigmas are the end, where a pass begins further down; Brownian noise spans all of it.
     """
 
     request: Request
@@ -40,6 +41,7 @@ class Settled:
     sampler: Entry[Sampler]
     schedule: str
     sigmas: tuple[float, ...]
+    whole: tuple[float, ...] = ()
 
     @property
     def calls(self) -> int:

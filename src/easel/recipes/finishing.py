@@ -8,15 +8,16 @@ from typing import Any
 from PIL.Image import Image
 from torch import Tensor
 
-from easel.core.limits import OptionValue
+from easel.core.request import Request
 from easel.core.result import Picture
+from easel.core.version import version
 from easel.core.work import Decode, Finish, Work, Worn
 from easel.media.tensors import to_images
 from easel.models.family import Model
 from easel.prompt import infotext
-from easel.recipes.common import Settled
+from easel.prompt.fields import Fields, named
+from easel.recipes.common import Settled, recipes
 
-Fields = dict[str, str | int | float]
 Edit = Callable[[list[Image]], list[Image]]
 
 
@@ -71,7 +72,22 @@ def fields(settled: Settled, model: Model, place: int) -> Fields:
         "Model": model.name,
         "RNG": request.noise,
     }
-    return found | variation_fields(settled, place) | words_fields(settled) | option_fields(settled)
+    found |= variation_fields(settled, place) | words_fields(settled)
+    found |= named(request.sampler_options, "Sampler") | named(request.schedule_options, "Schedule")
+    return found | making_fields(request, model, place)
+
+
+def making_fields(request: Request, model: Model, place: int) -> Fields:
+    """Return the fields by which a replay tells why it may differ: recipe, batch, weights, machine and version."""
+    found: Fields = {}
+    recipe = recipes[request.recipe].name
+    if recipe != "text_to_image":
+        found["Recipe"] = recipe
+    if request.batch_size > 1:
+        found |= {"Batch size": request.batch_size, "Batch pos": place}
+    if model.hash:
+        found["Model hash"] = model.hash
+    return found | {"Machine": model.machine.words, "Version": f"Easel {version()}"}
 
 
 def variation_fields(settled: Settled, place: int) -> Fields:
@@ -99,6 +115,8 @@ def words_fields(settled: Settled) -> Fields:
         found["Comma backtrack"] = words.comma_backtrack
     if words.old_editing:
         found["Old prompt editing timelines"] = "True"
+    if request.tiled_decode:
+        found["Tiled decode"] = request.tiled_decode
     if request.seamless:
         found["Tiling"] = "True" if request.seamless == "xy" else request.seamless
     if request.guidance.rescale:
@@ -106,30 +124,3 @@ def words_fields(settled: Settled) -> Fields:
     if request.guidance.start > 0 or request.guidance.end < 1:
         found["CFG interval"] = f"{request.guidance.start}-{request.guidance.end}"
     return found
-
-
-def option_fields(settled: Settled) -> Fields:
-    """Return the fields of sampler and schedule options."""
-    request = settled.request
-    return named(request.sampler_options, "Sampler") | named(request.schedule_options, "Schedule")
-
-
-# A1111's infotext names of options; any other is written with its owner's name before it.
-OPTION_NAMES = {
-    "eta": "Eta",
-    "s_churn": "Sigma churn",
-    "s_tmin": "Sigma tmin",
-    "s_tmax": "Sigma tmax",
-    "s_noise": "Sigma noise",
-    "sigma_min": "Schedule min sigma",
-    "sigma_max": "Schedule max sigma",
-    "rho": "Schedule rho",
-}
-
-
-def named(options: Mapping[str, OptionValue], owner: str) -> Fields:
-    """Return options under their infotext names; yes and no as A1111 writes them."""
-    return {
-        OPTION_NAMES.get(name, f"{owner} {name.replace('_', ' ')}"): str(value) if isinstance(value, bool) else value
-        for name, value in options.items()
-    }

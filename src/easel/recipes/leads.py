@@ -9,13 +9,15 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Any
 
-from easel.core.errors import Unsupported
+from easel.core.errors import BadValue, Unsupported
 from easel.core.request import Request
 from easel.core.work import Encode, Text, Work
 from easel.models.conditioning import Conditioning
 from easel.models.family import Model
 from easel.prompt.networks import split_networks
-from easel.prompt.plan import Held, held_at, plan, plan_negative, strip_comments
+from easel.prompt.plan import Held, held_at, parts, plan, plan_negative, strip_comments
+
+MOST_PARTS = 64  # prompts joined by AND; each is a row of every forward
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,15 +47,15 @@ def encode(request: Request, model: Model, calls: int, *, base_calls: int | None
     base_calls: calls of the first pass, where this is the second.
     """
     old = request.words.old_editing
-    parts = plan(bare(request.prompt), calls, base_calls=base_calls, old=old)
+    joined = plan(bare(request.prompt), calls, base_calls=base_calls, old=old)
     negative = plan_negative(bare(request.negative_prompt), calls, base_calls=base_calls, old=old)
-    courses = [*(part.held for part in parts), negative]
+    courses = [*(part.held for part in joined), negative]
     texts = list(dict.fromkeys(held.text for course in courses for held in course))
     found = yield Encode(model, tuple(Text(text, request.words) for text in texts), request.alone)
     known = dict(zip(texts, found, strict=True))
 
     *positives, away = (Course(course, tuple(known[held.text] for held in course)) for course in courses)
-    return Lead(tuple(positives), tuple(part.weight for part in parts), away)
+    return Lead(tuple(positives), tuple(part.weight for part in joined), away)
 
 
 def bare(prompt: str) -> str:
@@ -62,9 +64,11 @@ def bare(prompt: str) -> str:
 
 
 def check_words(request: Request) -> None:
-    """Raise Unsupported for extra networks, by name; no adapter can honour them yet."""
+    """Raise Unsupported for extra networks, by name, which no adapter can honour yet; BadValue for too many ANDs."""
     prompts = [request.prompt, request.negative_prompt]
     prompts += [request.hires.prompt, request.hires.negative_prompt] if request.hires else []
     for prompt in prompts:
+        if (count := len(parts(prompt))) > MOST_PARTS:
+            raise BadValue("prompt", f"{count} parts joined by AND", f"at most {MOST_PARTS}")
         for tag in split_networks(strip_comments(prompt))[1]:
             raise Unsupported(f"<{tag.kind}:{tag.name}> cannot be used yet; take it out of the prompt.")

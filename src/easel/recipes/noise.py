@@ -1,4 +1,4 @@
-"""The starting noise of a request: seeds, variations and resized seeds as A1111 draws them; and adapters it wears."""
+"""The starting noise of a request: seeds, variations and resized seeds as A1111 draws them."""
 
 from __future__ import annotations
 
@@ -7,11 +7,19 @@ from torch import Tensor
 from easel.models.family import Model
 from easel.recipes.common import Settled
 from easel.sampling import PictureNoise
+from easel.sampling.variations import starting_noise
 
 
 def noise_of(settled: Settled, model: Model) -> tuple[Tensor, PictureNoise]:
     """Return the starting noise (n, channels, height, width) and the generators that later noise comes from."""
-    cell = model.latent.downscale
+    request, variation, cell = settled.request, settled.request.variation, model.latent.downscale
     shape = (model.latent.channels, settled.height // cell, settled.width // cell)
-    pictures = PictureNoise(settled.request.seeds, shape, settled.request.noise)
-    return pictures.draw(), pictures
+    pictures = PictureNoise(request.seeds, shape, request.noise)
+    resize = variation.resize_from
+    noise = starting_noise(
+        pictures,
+        seeds=request.variation_seeds,
+        strength=variation.strength,
+        cells_from=(resize[1] // cell, resize[0] // cell) if resize else None,
+    )
+    return noise, pictures

@@ -63,12 +63,19 @@ class Pass:
         """Return who leads an evaluation at `sigma`."""
         return self.refiner if self.refiner is not None and sigma < self.switch else self.leader
 
+    @property
+    def last_leader(self) -> Leader:
+        """Who leads the last evaluation, and so decodes."""
+        return self.leader_at(self.settled.sigmas[-2]) if len(self.settled.sigmas) > 1 else self.leader
+
 
 def sample(one: Pass) -> Generator[Work, Any, Tensor]:
     """Ask for every evaluation of a pass and return the clean latents (n, channels, height, width)."""
     settled, request, sigmas = one.settled, one.settled.request, one.settled.sigmas
+    if len(sigmas) == 1:  # a strength of 0 visits no level
+        return one.x
     path = one.leader.model.path
-    noise = noise_for(settled.sampler, one.pictures, sigmas, ensd=request.ensd)
+    noise = noise_for(settled.sampler, one.pictures, settled.whole or sigmas, ensd=request.ensd)
     story = sampling(settled.sampler, path, one.x, sigmas, noise, request.sampler_options)
     total = one.steps or len(sigmas) - 1
     previews = Previews(request.preview_every, one.done, one.worn)
@@ -129,7 +136,7 @@ def predict(
     places: dict[int, list[int]] = {}
     for row, conditioning in enumerate(leads):
         places.setdefault(conditioning.context.shape[0], []).append(row)
-    extra = one.extra if leader.model.inpaints else {}
+    extra: Mapping[str, Tensor] = one.extra if leader.model.inpaints else {}
     predictions: dict[int, Tensor] = {}
     for rows in places.values():
         pictures = [layout.pictures[row] for row in rows]
