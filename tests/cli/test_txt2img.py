@@ -225,3 +225,21 @@ def test_a_fault_of_our_own_is_one_line(easel: Easel, monkeypatch: pytest.Monkey
     monkeypatch.setenv("EASEL_DEBUG", "1")
     debugged = easel("txt2img", "a fox")
     assert (debugged.code, debugged.err.splitlines()[0]) == (1, "Traceback (most recent call last):")
+
+
+def test_styles_wildcards_and_choices(easel: Easel, client: ScriptedClient) -> None:
+    Path("styles.csv").write_text("name,prompt,negative_prompt\nSnow,{prompt} in snow,fog\n", encoding="utf-8")
+    Path("wildcards").mkdir()
+    Path("wildcards/thing.txt").write_text("whale\n")
+    arguments = ("a {red|blue|green|white} __thing__", "--style", "snow", "--seed", "1", "--batch-size", "6")
+    assert easel("txt2img", *arguments).code == 0
+    assert {request.batch_size for request in client.requests} == {1}  # each picture has its own words
+    assert sorted(request.seed or 0 for request in client.requests) == [1, 2, 3, 4, 5, 6]
+    prompts = {request.prompt for request in client.requests}
+    assert len(prompts) > 1
+    assert prompts <= {f"a {colour} whale in snow" for colour in ("red", "blue", "green", "white")}
+    assert {request.negative_prompt for request in client.requests} == {"fog"}
+    ending = easel("txt2img", "a fox", "--style", "snoww")
+    assert (ending.code, "nearest 'Snow'" in ending.err) == (2, True)
+    ending = easel("txt2img", "a __thng__")
+    assert (ending.code, "nearest 'thing'" in ending.err) == (2, True)

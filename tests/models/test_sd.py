@@ -185,7 +185,7 @@ def test_damaged_folders_are_named(
 @pytest.mark.parametrize(
     ("part", "changes", "error", "words"),
     [
-        ("unet", {"in_channels": 9}, Unrecognised, "9 input channels"),
+        ("unet", {"in_channels": 8}, Unrecognised, "8 input channels"),
         ("unet", {"addition_embed_type": "text_time"}, Unrecognised, "not supported yet"),
         ("unet", None, Incomplete, "cannot be read as JSON"),
     ],

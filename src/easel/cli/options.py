@@ -80,6 +80,9 @@ def shared(
     noise: Annotated[
         str, option(SEEDS, "--noise", "cpu|nv", "Whose random numbers; nv draws as NVIDIA cards do [cpu].")
     ] = "cpu",
+    style: Annotated[
+        list[str] | None, option(WORDS, "--style", "NAME", "A style of styles.csv; may be given again.")
+    ] = None,
     emphasis: Annotated[
         str | None, option(WORDS, "--emphasis", "NAME", "Original, No norm, Ignore or None [Original].")
     ] = None,
@@ -100,11 +103,12 @@ def shared(
         option(SECOND, "--alone", None, "Share no forward: the same bits whatever else is drawn, but slower."),
     ] = False,
 ) -> dict[str, Any]:
-    """Return the request's fields that were given. Raises BadValue or UnknownName in the words of the options."""
+    """Return the request's fields that were given, and the names of `styles`. Raises BadValue or UnknownName in the words of the options."""
     from easel.cli import wishes
 
     fields: dict[str, Any] = {
         "negative_prompt": negative,
+        "styles": style,
         "model": model,
         "batch_size": batch_size,
         "seamless": None if seamless is None else wishes.one_of("--seamless", seamless, ("x", "y", "xy")),

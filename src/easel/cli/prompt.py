@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from easel.cli import explain
 from easel.cli.endings import code_for, say, say_error, worst
 from easel.cli.layout import HELP, GroupedCommand
 
@@ -41,6 +42,9 @@ def root(context: typer.Context) -> None:
     """Find words for prompts; make choices in prompts."""
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
+
+
+app.command("explain", cls=GroupedCommand)(explain.explain)
 
 
 @app.command("tags", cls=GroupedCommand)

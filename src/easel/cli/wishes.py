@@ -49,9 +49,19 @@ def requests_for(
 ) -> list[Request]:
     """Return `batch_count` requests for each prompt, their seeds following one another.
 
-    prompts: words, or the fields of one request, which outweigh `fields`, those that were given for all.
-    Raises BadValue or UnknownName.
+    prompts: words, or the fields of one request, which outweigh `fields`, those that were given for all. Styles are
+    laid on and choices made. Raises BadValue or UnknownName.
     """
+    from easel.core.settings import read_settings
+    from easel.prompt.spoken import spoken
+    from easel.prompt.styles import named, read_styles
+    from easel.prompt.wildcards import Wildcards
+
+    settings = read_settings()
+    fields = dict(fields)
+    names = fields.pop("styles", ())
+    styles = [named(name, read_styles(settings.styles)) for name in names]
+    wildcards = Wildcards(settings.wildcards)
     if batch_count < 1:
         raise BadValue("--batch-count", batch_count, "at least 1")
     asked: list[Request] = []
@@ -62,7 +72,8 @@ def requests_for(
             raise BadValue("prompt", prompt, "words that say what to draw", remedy='for example "a red fox"')
         try:
             first = Request(**whole).settled()
-            asked += [first, *(following(first, i * first.batch_size) for i in range(1, batch_count))]
+            alike = [first, *(following(first, i * first.batch_size) for i in range(1, batch_count))]
+            asked += [one for request in alike for one in spoken(request, styles=styles, wildcards=wildcards)]
         except BadValue as error:
             option = OPTION_OF_FIELD.get(error.field, error.field)
             raise BadValue(option, error.got, error.allowed, remedy=error.remedy) from None

@@ -1,4 +1,4 @@
-"""Text to what cross-attention reads: CLIP's tokens in chunks of 75, its hidden states, and emphasis.
+"""Text to what cross-attention reads: the hidden states of CLIP's chunks, and emphasis.
 
 Knows CLIP; knows nothing of U-Nets. Each text is encoded as if alone, so that company never changes a picture.
 """
@@ -13,33 +13,32 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from easel.core.errors import Incomplete, Mismatch
+from easel.core.errors import Mismatch
 from easel.core.passes import Words
 from easel.core.work import Text
 from easel.models.accelerate import Machine
 from easel.models.identify import read_json
+from easel.models.tokens import Reader, load_reader
 from easel.models.weights import build
-from easel.prompt.attention import Fragment, parse_attention
-from easel.prompt.chunks import Chunk, Marks, chunked
+from easel.prompt.chunks import Chunk
 
 if TYPE_CHECKING:
-    from transformers import CLIPTextModel, CLIPTokenizer
+    from transformers import CLIPTextModel
 
 ROWS = 64  # chunks of one forward at most
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TextEncoder:
-    """CLIP's tokenizer and text tower."""
+    """CLIP's text tower and the reader that feeds it."""
 
-    tokenizer: CLIPTokenizer
+    reader: Reader
     model: CLIPTextModel
-    marks: Marks
     device: str
 
     def encode(self, texts: Sequence[Text]) -> list[Tensor]:
         """Return for each text its hidden states, (77 * chunks, width) float32, weighted as its emphasis asks."""
-        prompts = [self.chunks(text) for text in texts]
+        prompts = [self.reader.chunks(text) for text in texts]
         skips = [text.words.clip_skip for text, chunks in zip(texts, prompts, strict=True) for _ in chunks]
         states = self.states([chunk for prompt in prompts for chunk in prompt], skips)
         per_text = states.split([len(prompt) for prompt in prompts])
@@ -47,15 +46,6 @@ class TextEncoder:
             emphasised(state, weights_of(prompt), text.words).flatten(0, 1)
             for state, prompt, text in zip(per_text, prompts, texts, strict=True)
         ]
-
-    def chunks(self, text: Text) -> tuple[Chunk, ...]:
-        """Return the chunks of one text, read as its words ask."""
-        fragments = (Fragment(text.text),) if text.words.emphasis == "None" else parse_attention(text.text)
-        return chunked(fragments, self.tokens, self.marks, backtrack=text.words.comma_backtrack)
-
-    def tokens(self, text: str) -> list[int]:
-        """Return the token ids of `text` without marks, however long."""
-        return self.tokenizer.encode(text, add_special_tokens=False, verbose=False)
 
     def states(self, chunks: Sequence[Chunk], skips: Sequence[int]) -> Tensor:
         """Return each chunk's hidden states after the final norm, (chunks, 77, width) float32 on the processor.
@@ -101,27 +91,17 @@ def emphasised(states: Tensor, weights: Tensor, words: Words) -> Tensor:
 
 def load_text_encoder(folder: Path, machine: Machine) -> TextEncoder:
     """Return the text encoder of a diffusers folder: its text_encoder/ and tokenizer/. Raises ModelError."""
-    from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+    from transformers import CLIPTextConfig, CLIPTextModel
 
-    for file in ("vocab.json", "merges.txt"):
-        if not (folder / "tokenizer" / file).is_file():
-            raise Incomplete(f"{folder / 'tokenizer' / file}: missing; fetch the whole folder again.")
-    tokenizer = CLIPTokenizer.from_pretrained(folder / "tokenizer")
     config = CLIPTextConfig(**read_json(folder / "text_encoder" / "config.json"))
-    if len(tokenizer) > config.vocab_size:
-        raise Mismatch(f"{folder}: the tokenizer knows {len(tokenizer)} tokens, the text encoder {config.vocab_size}.")
+    reader = load_reader(folder, config.max_position_embeddings - 2)
+    if (known := len(reader.tokenizer)) > config.vocab_size:
+        raise Mismatch(f"{folder}: the tokenizer knows {known} tokens, the text encoder {config.vocab_size}.")
     model: Any = build(
         lambda: CLIPTextModel(config), folder / "text_encoder", dtype=machine.exact, device=machine.device, rename=plain
     )
     model.embeddings.position_ids = torch.arange(config.max_position_embeddings, device=machine.device)[None]
-    marks = Marks(
-        begin=tokenizer.bos_token_id,
-        end=tokenizer.eos_token_id,
-        pad=tokenizer.pad_token_id,
-        comma=tokenizer.get_vocab().get(",</w>"),
-        room=config.max_position_embeddings - 2,
-    )
-    return TextEncoder(tokenizer, model, marks, machine.device)
+    return TextEncoder(reader, model, machine.device)
 
 
 def plain(key: str) -> str | None:
