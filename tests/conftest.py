@@ -21,6 +21,7 @@ def nobodys_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]
     """Hide the settings file and the EASEL_ variables of whoever runs the tests."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("config")))
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         for name in ("settings", *Settings.model_fields):
             patch.delenv(f"EASEL_{name.upper()}", raising=False)
         yield

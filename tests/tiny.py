@@ -20,8 +20,12 @@ def write_tiny_sd(
     seed: int = 0,
     width: int = 32,
     linear_projection: bool = False,
+    inpaint: bool = False,
 ) -> Path:
-    """Write a Stable Diffusion of about 200,000 parameters to `folder` as diffusers would, and return the folder."""
+    """Write a Stable Diffusion of about 200,000 parameters to `folder` as diffusers would, and return the folder.
+
+    inpaint: an inpainting checkpoint, whose U-Net reads 9 channels.
+    """
     from diffusers import AutoencoderKL, UNet2DConditionModel
     from transformers import CLIPTextConfig, CLIPTextModel
 
@@ -41,6 +45,7 @@ def write_tiny_sd(
     CLIPTextModel(text).save_pretrained(folder / "text_encoder")
     UNet2DConditionModel(
         sample_size=8,
+        in_channels=9 if inpaint else 4,
         block_out_channels=(32, 64),
         down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
         up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),
@@ -103,3 +108,10 @@ def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tiny(tiny_folder: Path) -> Model:
     """The tiny model, loaded in float32."""
     return load(identify(tiny_folder), read_settings(precision="float32"))
+
+
+@pytest.fixture(scope="session")
+def tiny_inpainting(tmp_path_factory: pytest.TempPathFactory) -> Model:
+    """A tiny inpainting checkpoint, loaded in float32."""
+    folder = write_tiny_sd(tmp_path_factory.mktemp("models") / "inpainting", inpaint=True)
+    return load(identify(folder), read_settings(precision="float32"))

@@ -5,18 +5,34 @@ A thin comfort over core/client.py; it decides nothing about pictures.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Self, Unpack
 
 from easel.app import open_client
 from easel.core.client import Done, EngineClient, Event, Failed, WasCancelled
 from easel.core.errors import Cancelled
-from easel.core.limits import OptionValue
-from easel.core.passes import Guidance
 from easel.core.request import Request
 from easel.core.result import Picture, Result
 from easel.core.settings import read_settings
+from easel.fields import (
+    MASK,
+    OUTPAINT,
+    START,
+    MaskFields,
+    OutpaintFields,
+    PictureLike,
+    StartFields,
+    WordFields,
+    picture_file,
+    requests_of,
+    sketched,
+    taken,
+)
+from easel.media.masks import difference
+from easel.media.reading import png_bytes
+
+OnEvent = Callable[[Event], None]
 
 
 def load(model: str = "starter", **settings: Any) -> Studio:
@@ -39,53 +55,90 @@ class Studio:
         self._model = model
 
     def text_to_image(
-        self,
-        prompt: str | Sequence[str],
-        *,
-        negative_prompt: str = "",
-        seed: int | None = None,
-        steps: int | None = None,
-        sampler: str | None = None,
-        schedule: str | None = None,
-        cfg_scale: float | None = None,
-        cfg_rescale: float = 0.0,
-        width: int | None = None,
-        height: int | None = None,
-        batch_size: int = 1,
-        noise: Literal["CPU", "NV"] = "CPU",
-        sampler_options: dict[str, OptionValue] | None = None,
-        schedule_options: dict[str, OptionValue] | None = None,
-        on_event: Callable[[Event], None] | None = None,
+        self, prompt: str | Sequence[str], *, on_event: OnEvent | None = None, **fields: Unpack[WordFields]
     ) -> list[Picture]:
         """Return the pictures of one prompt, or of several that share their forwards, in order.
 
-        Sizes are pixels, multiples of 8; None leaves a choice to the model. Picture i of a batch has seed + i; without
-        a seed one is drawn. on_event is called with every event of every run as it happens.
+        Sizes are pixels, multiples of 8; what is left out is the model's choice. Picture i of a batch has seed + i;
+        without a seed one is drawn. on_event is called with every event of every run as it happens.
         Raises RequestError for what the asker can fix, ResourceError and ModelError for what they cannot.
         """
-        prompts = [prompt] if isinstance(prompt, str) else list(prompt)
-        requests = [
-            Request(
-                prompt=text,
-                negative_prompt=negative_prompt,
-                model=self._model,
-                seed=seed,
-                steps=steps,
-                sampler=sampler,
-                sampler_options=sampler_options or {},
-                schedule=schedule,
-                schedule_options=schedule_options or {},
-                guidance=Guidance(scale=cfg_scale, rescale=cfg_rescale),
-                width=width,
-                height=height,
-                batch_size=batch_size,
-                noise=noise,
-            )
-            for text in prompts
-        ]
-        return [picture for result in self.run(requests, on_event=on_event) for picture in result.pictures]
+        return self._pictures(prompt, dict(fields), on_event)
 
-    def run(self, requests: Sequence[Request], *, on_event: Callable[[Event], None] | None = None) -> list[Result]:
+    def image_to_image(
+        self,
+        prompt: str | Sequence[str],
+        image: PictureLike,
+        *,
+        on_event: OnEvent | None = None,
+        **fields: Unpack[StartFields],
+    ) -> list[Picture]:
+        """Return pictures drawn anew from a picture (a path, a file's bytes, or Pillow's), led by words.
+
+        strength, 0..1, is how far from it; it has the picture's size, cut to multiples of 8, unless asked otherwise.
+        """
+        given = dict(fields)
+        start = {**taken(given, START), "image": picture_file(image, "image")}
+        return self._pictures(prompt, given, on_event, recipe="image_to_image", start=start)
+
+    def inpaint(
+        self,
+        prompt: str | Sequence[str],
+        image: PictureLike,
+        mask: PictureLike | None = None,
+        *,
+        on_event: OnEvent | None = None,
+        **fields: Unpack[MaskFields],
+    ) -> list[Picture]:
+        """Return pictures whose masked part is painted anew, the rest being bit for bit as it was.
+
+        mask: of the picture's size, white where to paint; None paints where the picture is transparent.
+        """
+        given = dict(fields)
+        start = {**taken(given, START), "image": picture_file(image, "image")}
+        file = None if mask is None else picture_file(mask, "mask")
+        masked = {**taken(given, MASK), "image": file}
+        return self._pictures(prompt, given, on_event, recipe="inpaint", start=start, mask=masked)
+
+    def outpaint(
+        self,
+        prompt: str | Sequence[str],
+        image: PictureLike,
+        *,
+        on_event: OnEvent | None = None,
+        **fields: Unpack[OutpaintFields],
+    ) -> list[Picture]:
+        """Return pictures grown by left, right, top and bottom pixels beyond the edges of a picture."""
+        given = dict(fields)
+        start = {**taken(given, START), "image": picture_file(image, "image")}
+        grow = taken(given, OUTPAINT)
+        return self._pictures(prompt, given, on_event, recipe="outpaint", start=start, outpaint=grow)
+
+    def sketch(
+        self,
+        prompt: str | Sequence[str],
+        strokes: Sequence[Mapping[str, Any]] | str,
+        *,
+        on: PictureLike | None = None,
+        inpaint: bool = False,
+        paper: str = "white",
+        on_event: OnEvent | None = None,
+        **fields: Unpack[MaskFields],
+    ) -> list[Picture]:
+        """Return pictures drawn from colour strokes on a picture, or on blank paper of width and height.
+
+        strokes: points, colour and width of each, as media/strokes.py has them. inpaint: paint only where strokes lie,
+        under a mask with the options of inpaint().
+        """
+        given = dict(fields)
+        ground, made = sketched(strokes, on, (given.get("width"), given.get("height")), paper)
+        start = {**taken(given, START), "image": png_bytes(made)}
+        if not inpaint:
+            return self._pictures(prompt, given, on_event, recipe="image_to_image", start=start)
+        masked = {**taken(given, MASK), "image": png_bytes(difference(made, ground))}
+        return self._pictures(prompt, given, on_event, recipe="inpaint", start=start, mask=masked)
+
+    def run(self, requests: Sequence[Request], *, on_event: OnEvent | None = None) -> list[Result]:
         """Return the result of each request; all run together, and one that fails cancels the rest."""
         runs: list[str] = []
         try:
@@ -109,7 +162,13 @@ class Studio:
     ) -> None:
         self.close()
 
-    def _ending(self, run: str, on_event: Callable[[Event], None] | None) -> Result:
+    def _pictures(
+        self, prompt: str | Sequence[str], fields: Mapping[str, Any], on_event: OnEvent | None, **parts: Any
+    ) -> list[Picture]:
+        requests = requests_of(prompt, fields, model=self._model, **parts)
+        return [picture for result in self.run(requests, on_event=on_event) for picture in result.pictures]
+
+    def _ending(self, run: str, on_event: OnEvent | None) -> Result:
         for event in self._client.events(run):
             if on_event is not None:
                 on_event(event)

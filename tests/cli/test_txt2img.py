@@ -231,7 +231,7 @@ def test_styles_wildcards_and_choices(easel: Easel, client: ScriptedClient) -> N
     Path("styles.csv").write_text("name,prompt,negative_prompt\nSnow,{prompt} in snow,fog\n", encoding="utf-8")
     Path("wildcards").mkdir()
     Path("wildcards/thing.txt").write_text("whale\n")
-    arguments = ("a {red|blue|green|white} __thing__", "--style", "snow", "--seed", "1", "--batch-size", "6")
+    arguments = ("a {red|blue|green|white} __thing__", "--style", "Snow", "--seed", "1", "--batch-size", "6")
     assert easel("txt2img", *arguments).code == 0
     assert {request.batch_size for request in client.requests} == {1}  # each picture has its own words
     assert sorted(request.seed or 0 for request in client.requests) == [1, 2, 3, 4, 5, 6]

@@ -15,6 +15,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from easel.core.errors import BadValue, StorageError, UnknownName
+from easel.core.limits import MAX_PROMPT
 from easel.media.metadata import EXIF_FOLDER, FORMATS, USER_COMMENT, PictureFile, encode, read_picture_file
 
 TEXT = "a red fox, (snow:1.2)\nNegative prompt: ugly\nSteps: 20, Sampler: Euler a, CFG scale: 7.0, Seed: 1, Size: 24x16"
@@ -82,9 +83,46 @@ def test_a_huge_infotext_is_kept(format: str, letter: str) -> None:
 
 
 def test_an_infotext_too_long_for_jpeg_is_refused_and_the_longest_is_kept() -> None:
-    with pytest.raises(BadValue, match=r"at most .* characters in a JPEG; use PNG or WebP"):
-        encode(noise(), "x" * 40_000, format="jpeg")
-    assert read(encode(noise(), "x" * 32_700, format="jpeg")).infotext == "x" * 32_700
+    for letter in "x여":
+        with pytest.raises(BadValue, match=r"at most \d+ characters in a JPEG; use PNG or WebP") as caught:
+            encode(noise(), letter * 70_000, format="jpeg")
+        room = int(caught.value.allowed.split()[2])
+        assert room > (65_000 if letter == "x" else 32_000)
+        assert read(encode(noise(), letter * room, format="jpeg")).infotext == letter * room
+        with pytest.raises(BadValue, match="in a JPEG"):
+            encode(noise(), letter * (room + 1), format="jpeg")
+
+
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("letter", ["x", "여"])
+def test_the_longest_prompt_is_kept_in_every_format(format: str, letter: str) -> None:
+    text = f"{letter * MAX_PROMPT}\n{KOREAN}"
+    assert read(encode(noise(), text, format=format)).infotext == text
+
+
+def test_two_longest_prompts_in_a_jpeg_are_kept_in_ascii() -> None:
+    text = f"{'x' * MAX_PROMPT}\nNegative prompt: {'y' * MAX_PROMPT}\nSteps: 20, Seed: 1, Size: 24x16"
+    assert read(encode(noise(), text, format="jpeg")).infotext == text
+
+
+def test_other_texts_of_a_png_come_along() -> None:
+    chunks = PngInfo()
+    chunks.add_text("prompt", '{"3": {}}')
+    chunks.add_itxt("workflow", "여우")
+    chunks.add_text("parameters", TEXT)
+    file = io.BytesIO()
+    noise().save(file, "PNG", pnginfo=chunks)
+    found = read(file.getvalue())
+    assert (found.infotext, found.texts) == (TEXT, {"prompt": '{"3": {}}', "workflow": "여우"})
+
+
+def test_what_comfyui_writes_in_a_webp_comes_along() -> None:
+    exif = Image.Exif()
+    exif[0x0110], exif[0x010F] = 'prompt:{"3": {}}', 'workflow:{"nodes": []}'
+    file = io.BytesIO()
+    noise().save(file, "WEBP", exif=exif)
+    found = read(file.getvalue())
+    assert (found.infotext, found.texts) == (None, {"prompt": '{"3": {}}', "workflow": '{"nodes": []}'})
 
 
 @pytest.mark.parametrize("format", FORMATS)

@@ -33,7 +33,8 @@ needs_glibc = pytest.mark.skipif(glibc() is None, reason="there is no glibc here
 
 def tried(**variables: str) -> list[str]:
     """What PROGRAM prints."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("MALLOC_", "GLIBC_", "LD_PRELOAD"))}
+    others = ("MALLOC_", "GLIBC_", "LD_PRELOAD")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(others)}
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM], env={**kept, **variables}, capture_output=True, text=True, check=True
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from transformers import CLIPTokenizer
 
 from easel.training import autoencoder as ae
 from easel.training import base, clip
+from easel.training.data import draw_captioned
 from easel.training.loop import Plan, train
 from easel.training.recipe import dry_run
 from easel.training.subjects import Subject
@@ -117,3 +119,32 @@ def test_the_base_model_learns_a_few_latents(tmp_path: Path) -> None:
     with torch.no_grad():
         after = sum(float(losses(step)["loss"]) for step in range(1000, 1004))
     assert after < 0.9 * before
+
+
+def test_a_new_unet_begins_from_an_exported_one_where_they_agree(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    looking = base.make_unet(replace(SMALL.base, attention=(True, True)), 32, 8)
+    looking.save_pretrained(tmp_path / "unet")
+    torch.manual_seed(1)
+    plain = base.make_unet(SMALL.base, 32, 8)
+    assert not any(name.startswith("down_blocks.0.attentions") for name in plain.state_dict())
+    base.begin_from(plain, tmp_path / "unet")
+    known = looking.state_dict()
+    assert all(torch.equal(value, known[name]) for name, value in plain.state_dict().items())
+    wider = base.make_unet(replace(SMALL.base, channels=(16, 48)), 32, 8)
+    before = {name: value.clone() for name, value in wider.state_dict().items()}
+    base.begin_from(wider, tmp_path / "unet")
+    kept = {name for name, value in wider.state_dict().items() if torch.equal(value, before[name])}
+    taken = {name for name, value in wider.state_dict().items() if name in known and torch.equal(value, known[name])}
+    assert "conv_in.weight" in taken
+    assert "down_blocks.1.resnets.0.conv1.weight" in kept
+
+
+def test_pairs_and_plain_portraits_are_practised_more(subjects: tuple[Subject, ...]) -> None:
+    config = replace(SMALL.base, cache=200, plain=2.0, pairs=3.0)
+    weights = base.practice_weights(subjects, config)
+    assert weights.sum() == pytest.approx(1)
+    scenes = [draw_captioned(subjects, base.CACHE_SEED, index)[0] for index in range(200)]
+    pair = next(index for index, scene in enumerate(scenes) if len(scene.sprites) == 2)
+    styled = next(index for index, scene in enumerate(scenes) if len(scene.sprites) == 1 and scene.style)
+    assert weights[pair] == pytest.approx(3 * weights[styled])

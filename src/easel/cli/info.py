@@ -1,4 +1,4 @@
-"""`easel info`: what a picture's infotext says, for people and for programs."""
+"""`easel info`: what a picture's metadata says, for people and for programs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from easel.cli.endings import code_for, say_error, worst
-from easel.core.errors import BadValue, EaselError, RequestError
+from easel.core.errors import EaselError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -43,30 +43,27 @@ def info(
 
 
 def facts_of(path: Path) -> dict[str, Any]:
-    """Return what a picture says of itself. Raises RequestError when it is no picture or carries no infotext."""
-    from easel.media.metadata import read_picture_file
-    from easel.prompt.infotext import read
+    """Return what a picture says of itself. Raises RequestError when it is no picture or says nothing."""
+    from easel.cli.metadata import flat, read_metadata
 
-    if path.is_dir():
-        raise RequestError(f"{path}: a folder; name the pictures in it.")
-    if not path.exists():
-        raise RequestError(f"{path}: no such file.")
-    try:
-        file = read_picture_file(path)
-    except BadValue as error:
-        raise RequestError(f"{path}: {error.got}; allowed is {error.allowed}.") from None
-    if not file.infotext:
-        raise RequestError(f"{path}: a {file.format.upper()} of {file.width}x{file.height} without infotext.")
-    said = read(file.infotext)
+    found = read_metadata(path)
+    file, said, recalled = found.file, found.said, found.recalled
+    if said is not None:
+        prompt, negative, settings = said.prompt, said.negative, dict(said.fields)
+    else:
+        fields = dict(recalled.fields) if recalled else {}
+        prompt, negative = fields.pop("prompt", ""), fields.pop("negative_prompt", "")
+        settings = flat(fields)
     return {
         "path": str(path),
         "format": file.format,
         "width": file.width,
         "height": file.height,
-        "prompt": said.prompt,
-        "negative_prompt": said.negative,
-        "settings": dict(said.fields),
+        "prompt": prompt,
+        "negative_prompt": negative,
+        "settings": settings,
         "infotext": file.infotext,
+        **found.facts,
     }
 
 
@@ -81,6 +78,8 @@ def show_facts(facts: dict[str, Any], screen: Console, *, with_path: bool) -> No
     if facts["negative_prompt"]:
         rows.append(("Negative", facts["negative_prompt"]))
     rows += facts["settings"].items()
+    if facts["source"] == "comfyui":
+        rows += [("Not known", f"{name}: {value}") for name, value in facts["ignored"].items()]
     grid = Table.grid(padding=(0, 2, 0, 0))
     grid.add_column(style="bold", no_wrap=True)
     grid.add_column(overflow="fold")

@@ -30,7 +30,8 @@ class GroupedCommand(TyperCommand):
                 continue
             group = getattr(parameter, "rich_help_panel", None) or "Options"
             if parameter.param_type_name == "argument":  # typer would add the argument's Python type to its name
-                group, record = "Arguments", (f"{getattr(parameter, 'metavar', parameter.name)}...", record[1])
+                name = getattr(parameter, "metavar", None) or parameter.name
+                group, record = "Arguments", (name if parameter.nargs == 1 else f"{name}...", record[1])
             groups.setdefault(group, []).append(record)
         for name, records in groups.items():
             with formatter.section(name):

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from easel.cli import doctor, grid, info, models, prompt, replay, txt2img
+from easel.cli import doctor, grid, img2img, info, inpaint, models, outpaint, prompt, replay, sketch, txt2img, upscale
 from easel.cli.endings import MACHINE, OK, code_for, say_error, trace
 from easel.cli.layout import HELP, GroupedCommand
 from easel.core.errors import EaselError
@@ -25,6 +25,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("txt2img", cls=GroupedCommand)(txt2img.txt2img)
+app.command("img2img", cls=GroupedCommand)(img2img.img2img)
+app.command("inpaint", cls=GroupedCommand)(inpaint.inpaint)
+app.command("outpaint", cls=GroupedCommand)(outpaint.outpaint)
+app.command("sketch", cls=GroupedCommand)(sketch.sketch)
+app.command("upscale", cls=GroupedCommand)(upscale.upscale)
 app.command("grid", cls=GroupedCommand)(grid.grid)
 app.command("matrix", cls=GroupedCommand)(grid.matrix)
 app.command("info", cls=GroupedCommand)(info.info)

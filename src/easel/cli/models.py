@@ -1,4 +1,4 @@
-"""`easel models`: which models, samplers and schedules there are. Reads no weights and loads no torch."""
+"""`easel models`: which models, samplers, schedules and upscalers there are. Reads no weights and loads no torch."""
 
 from __future__ import annotations
 
@@ -15,15 +15,19 @@ if TYPE_CHECKING:
     from easel.core.registry import Entry
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+HEADS = {"aliases": "also", "schedule": "schedule", "works_on": "works on", "options": "options"}  # columns by fact
 
 app = typer.Typer(
-    help="List models, samplers and schedules.", no_args_is_help=False, context_settings=HELP, rich_markup_mode=None
+    help="List models, samplers, schedules and upscalers.",
+    no_args_is_help=False,
+    context_settings=HELP,
+    rich_markup_mode=None,
 )
 
 
 @app.callback(invoke_without_command=True)
 def root(context: typer.Context) -> None:
-    """List models, samplers and schedules."""
+    """List models, samplers, schedules and upscalers."""
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
 
@@ -80,30 +84,38 @@ def list_schedules(as_json: AsJson = False) -> None:
     list_entries(schedules, as_json=as_json)
 
 
+@app.command("upscalers", cls=GroupedCommand)
+def list_upscalers(as_json: AsJson = False) -> None:
+    """List upscalers: whether they enlarge latents or pixels."""
+    from easel.post.upscalers import upscalers
+
+    list_entries(upscalers, as_json=as_json)
+
+
 def list_entries(entries: Iterable[Entry[Any]], *, as_json: bool) -> None:
-    """Print a registry; its column of default schedules only where the entries have one."""
+    """Print a registry; other names, facts and options only where some entry has them."""
     from easel.cli.layout import console, show, table
 
     rows = [facts_of(entry) for entry in entries]
     if as_json:
         print_json(rows)
         return
-    scheduled = any("schedule" in row for row in rows)
-    shown = table("name", "also", *(("schedule",) if scheduled else ()), "options")
-    shown.columns[1].min_width = max((len(alias) for row in rows for alias in row["aliases"]), default=0)
+    used = [fact for fact in HEADS if any(row.get(fact) for row in rows)]
+    shown = table("name", *(HEADS[fact] for fact in used))
+    if "aliases" in used:
+        shown.columns[1].min_width = max(len(alias) for row in rows for alias in row["aliases"])
     for row in rows:
         options = ", ".join(f"{name}={in_words(value)}" for name, value in row["options"].items())
-        middle = (row.get("schedule", ""),) if scheduled else ()
         also = ", ".join(alias for alias in row["aliases"] if alias.casefold() != row["name"].casefold())
-        shown.add_row(row["name"], also, *middle, options)
+        cells = {**row, "aliases": also, "options": options}
+        shown.add_row(row["name"], *(cells.get(fact, "") for fact in used))
     show(console(), shown)
 
 
 def facts_of(entry: Entry[Any]) -> dict[str, Any]:
     """Return what doors may show of an entry."""
     facts: dict[str, Any] = {"name": entry.name, "aliases": list(entry.aliases)}
-    if entry.facts.get("schedule"):
-        facts["schedule"] = entry.facts["schedule"]
+    facts |= {fact: entry.facts[fact] for fact in ("schedule", "works_on") if entry.facts.get(fact)}
     facts["options"] = {name: finite(option.default) for name, option in entry.options.items()}
     return facts
 

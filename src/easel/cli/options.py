@@ -103,7 +103,10 @@ def shared(
         option(SECOND, "--alone", None, "Share no forward: the same bits whatever else is drawn, but slower."),
     ] = False,
 ) -> dict[str, Any]:
-    """Return the request's fields that were given, and the names of `styles`. Raises BadValue or UnknownName in the words of the options."""
+    """Return the request's fields that were given, and the names of `styles`.
+
+    Raises BadValue or UnknownName in the words of the options.
+    """
     from easel.cli import wishes
 
     fields: dict[str, Any] = {

@@ -6,7 +6,7 @@ A command takes them by `with_options`, under the shared ones of options.py. Not
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,9 +16,10 @@ import typer
 from easel.cli.options import option
 
 START, MASK, SOFT, GROW = "Start picture", "Mask", "Soft inpainting", "Growing"
-RESIZE = ("just resize", "crop and resize", "resize and fill", "latent resize")
-FILL = ("fill", "original", "latent noise", "latent nothing")
+RESIZE = {"just": "just resize", "crop": "crop and resize", "fill": "resize and fill", "latent": "latent resize"}
+FILL = {"fill": "fill", "original": "original", "noise": "latent noise", "nothing": "latent nothing"}
 CHANNELS = ("light", "alpha")
+KIND = "img2img-images"  # A1111's folder of whatever starts from a picture
 
 PictureFile = Annotated[Path, typer.Argument(metavar="FILE", help="The picture to start from.", show_default=False)]
 Prompt = Annotated[str, typer.Argument(metavar="PROMPT", help="What to draw; quote it.", show_default=False)]
@@ -30,7 +31,7 @@ def start_options(
     ] = None,
     resize: Annotated[
         str | None,
-        option(START, "--resize", "HOW", "just, crop or fill to reach --size, or latent [just]."),
+        option(START, "--resize", "just|crop|fill|latent", "How it is brought to --size [just]."),
     ] = None,
     all_steps: Annotated[
         bool, option(START, "--all-steps", None, "Take all --steps, not only the share that --strength leaves.")
@@ -66,7 +67,7 @@ def mask_options(
     blur: Annotated[float | None, option(MASK, "--blur", "X", "0..64 pixels, softens the mask's edge [4].")] = None,
     fill: Annotated[
         str | None,
-        option(MASK, "--fill", "WITH", "fill, original, latent noise or latent nothing, to begin with [original]."),
+        option(MASK, "--fill", "fill|original|noise|nothing", "What stands there to begin with [original]."),
     ] = None,
     only_masked: Annotated[
         bool, option(MASK, "--only-masked", None, "Work on the masked part alone, enlarged to --size.")
@@ -123,16 +124,12 @@ def mask_options(
     )
 
 
-def mode_of(flag: str, given: str, known: tuple[str, ...]) -> str:
-    """Return the known mode that `given` is or, alone of all, begins with; - and _ count as spaces."""
+def mode_of(flag: str, given: str, known: Mapping[str, str]) -> str:
+    """Return the mode that `given` names, by its short name or in full. Raises UnknownName."""
     from easel.cli import wishes
 
-    words = " ".join(given.casefold().replace("-", " ").replace("_", " ").split())
-    short = {"fill": "resize and fill", **dict.fromkeys(FILL)} if known == RESIZE else {}
-    if short.get(words):
-        return str(short[words])
-    beginning = [name for name in known if name == words] or [name for name in known if name.startswith(words)]
-    return beginning[0] if len(beginning) == 1 and words else wishes.one_of(flag, given, known)
+    words = " ".join(given.replace("-", " ").replace("_", " ").split()).casefold()
+    return words if words in known.values() else known[wishes.one_of(flag, words, known)]
 
 
 def picture_bytes(flag: str, path: Path) -> bytes:
@@ -145,7 +142,7 @@ def picture_bytes(flag: str, path: Path) -> bytes:
     return data
 
 
-def with_options(options: Callable[..., dict[str, Any]], name: str) -> Callable[..., Callable[..., None]]:
+def with_options(options: Callable[..., dict[str, Any] | None], name: str) -> Callable[..., Callable[..., None]]:
     """Return a decorator that puts the parameters of `options` in place of a command's parameter `name`.
 
     The command is given there what `options` returns.
@@ -169,3 +166,24 @@ def with_options(options: Callable[..., dict[str, Any]], name: str) -> Callable[
         return run
 
     return joined
+
+
+def draw_from_picture(
+    recipe: str,
+    prompt: str,
+    fields: Mapping[str, Any],
+    *,
+    batch_count: int,
+    out: Path | None,
+    as_json: bool,
+    wordless: bool = False,
+) -> None:
+    """Draw what a command that starts from a picture asked for. wordless: words may be left out."""
+    from easel.cli import wishes
+    from easel.cli.draw import draw
+
+    asked = {**fields, "recipe": recipe}
+    requests = wishes.requests_for([prompt], asked, batch_count=batch_count, wordless=wordless)
+    for request in requests:
+        wishes.check_names(request)
+    draw(requests, out=out, as_json=as_json, kind=KIND)

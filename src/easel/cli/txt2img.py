@@ -6,10 +6,13 @@ from typing import Annotated, Any
 
 import typer
 
+from easel.cli.hires import hires_options
 from easel.cli.options import PICTURE, AsJson, BatchCount, Out, option, with_shared
+from easel.cli.pictures import with_options
 
 
 @with_shared
+@with_options(hires_options, "hires")
 def txt2img(
     *,
     prompts: Annotated[
@@ -19,6 +22,7 @@ def txt2img(
         str | None, option(PICTURE, "--prompts", "FILE", "More prompts, one a line; - reads standard input.")
     ] = None,
     batch_count: BatchCount = 1,
+    hires: dict[str, Any] | None,
     fields: dict[str, Any],
     out: Out = None,
     as_json: AsJson = False,
@@ -34,6 +38,7 @@ def txt2img(
     wanted = [*(prompts or ()), *(read_prompts(prompts_file) if prompts_file else ())]
     if not wanted:
         raise wishes.no_prompt()
+    fields |= wishes.without_none(hires=hires)
     requests = wishes.requests_for(wanted, fields, batch_count=batch_count)
     for request in requests:
         wishes.check_names(request)

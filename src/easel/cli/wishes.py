@@ -40,17 +40,59 @@ OPTION_OF_FIELD = {
     "refiner.model": "--refiner",
     "refiner.switch_at": "--refiner-at",
     "tiled_decode": "--tiled-decode",
+    "hires.scale": "--hires",
+    "hires.width": "--hires-size width",
+    "hires.height": "--hires-size height",
+    "hires.steps": "--hires-steps",
+    "hires.strength": "--hires-strength",
+    "hires.upscaler": "--hires-upscaler",
+    "hires.sampler": "--hires-sampler",
+    "hires.schedule": "--hires-schedule",
+    "hires.cfg_scale": "--hires-cfg",
+    "hires.prompt": "--hires-prompt",
+    "hires.negative_prompt": "--hires-negative",
+    "tiles.scale": "--scale",
+    "tiles.upscaler": "--upscaler",
+    "tiles.overlap": "--overlap",
+    "start.image": "FILE",
+    "start.strength": "--strength",
+    "start.resize": "--resize",
+    "start.noise_multiplier": "--noise-multiplier",
+    "start.extra_noise": "--extra-noise",
+    "mask.image": "--mask",
+    "mask.channel": "--mask-channel",
+    "mask.blur": "--blur",
+    "mask.fill": "--fill",
+    "mask.padding": "--padding",
+    "mask.weight": "--mask-weight",
+    "mask.soft.schedule_bias": "--schedule-bias",
+    "mask.soft.preservation": "--preservation",
+    "mask.soft.contrast": "--contrast",
+    "mask.soft.mask_influence": "--mask-influence",
+    "mask.soft.difference_threshold": "--difference-threshold",
+    "mask.soft.difference_contrast": "--difference-contrast",
+    "outpaint": "--left, --right, --top and --bottom",
+    "outpaint.left": "--left",
+    "outpaint.right": "--right",
+    "outpaint.top": "--top",
+    "outpaint.bottom": "--bottom",
+    "outpaint.feather": "--feather",
+    "outpaint.reach": "--reach",
 }
 EMPHASIS = ("Original", "No norm", "Ignore", "None")
 
 
 def requests_for(
-    prompts: Iterable[str | Mapping[str, Any]], fields: Mapping[str, Any], *, batch_count: int = 1
+    prompts: Iterable[str | Mapping[str, Any]],
+    fields: Mapping[str, Any],
+    *,
+    batch_count: int = 1,
+    wordless: bool = False,
 ) -> list[Request]:
     """Return `batch_count` requests for each prompt, their seeds following one another.
 
     prompts: words, or the fields of one request, which outweigh `fields`, those that were given for all. Styles are
-    laid on and choices made. Raises BadValue or UnknownName.
+    laid on and choices made. wordless: a prompt may be empty. Raises BadValue or UnknownName.
     """
     from easel.core.settings import read_settings
     from easel.prompt.spoken import spoken
@@ -68,7 +110,7 @@ def requests_for(
     for given in prompts:
         whole = {**fields, **({"prompt": given} if isinstance(given, str) else joined(fields, given))}
         prompt = whole.get("prompt", "")
-        if not prompt.strip():
+        if not (prompt.strip() or wordless):
             raise BadValue("prompt", prompt, "words that say what to draw", remedy='for example "a red fox"')
         try:
             first = Request(**whole).settled()
@@ -95,14 +137,22 @@ def following(first: Request, offset: int) -> Request:
 
 
 def check_names(request: Request) -> None:
-    """Raise UnknownName or BadValue for a sampler, schedule or option that is not known, before torch is loaded."""
+    """Raise RequestError for a sampler, schedule, upscaler or option that is not known, before torch is loaded."""
+    from easel.post.upscalers import of_pixels, upscalers
     from easel.sampling import checked_options, samplers, schedules, split_joint_name
 
-    if request.sampler is not None:
-        name, _ = split_joint_name(request.sampler)
-        checked_options(samplers[name], request.sampler_options)
-    if request.schedule is not None:
-        schedules[request.schedule].checked(request.schedule_options)
+    for part in (request, request.hires):
+        if part is None:
+            continue
+        if part.sampler is not None:
+            name, _ = split_joint_name(part.sampler)
+            checked_options(samplers[name], part.sampler_options)
+        if part.schedule is not None:
+            schedules[part.schedule].checked(part.schedule_options)
+    if request.hires is not None:
+        upscalers[request.hires.upscaler]
+    if request.tiles is not None:
+        of_pixels(request.tiles.upscaler, "tiled upscaling")
 
 
 def file_bytes(flag: str, path: Path) -> bytes:

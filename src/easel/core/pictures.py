@@ -21,8 +21,9 @@ Margin = Annotated[int, Field(ge=0, le=MAX_SIDE, multiple_of=8)]
 class Start(Value):
     """The picture to start from.
 
-    image: its file. resize: how it is brought to the size asked for. strength: denoising strength, 0..1; 0 gives the
-    picture back and 1 keeps nothing of it. all_steps: take all steps that were asked for instead of their share.
+    image: its file. resize: how it is brought to the size asked for. strength: denoising strength, 0..1: the share of
+    the steps that are taken; at 0 one is, at the schedule's lowest noise.
+    all_steps: take all steps that were asked for instead of their share.
     noise_multiplier: 0..1.5, of the noise laid over the picture. extra_noise: 0..1, more of it, after the first step's.
     match_colours: give the result the picture's colours again.
     """
@@ -42,9 +43,10 @@ class Soft(Value):
     """Soft (differential) inpainting: grey in the mask is how much may change, and edges melt into the picture.
 
     Levin and Fried 2023 (arXiv 2306.00950), with the settings of A1111's extension of that name.
-    schedule_bias: 0..8, above 1 keeps the picture longer. preservation: 0..8, how firmly what is kept stays as it is.
-    contrast: 1..32, how sharp the change from one to the other is. mask_influence: 0..1, how much the mask decides what
-    is pasted back; difference_threshold and difference_contrast, 0..8, decide it by how much a place has changed.
+    schedule_bias: 0..8, above 1 keeps more while there is much noise and less towards the end. preservation: 0..8, how
+    firmly grey places are kept. contrast: 1..32, holds back the paleness of what is half old and half new.
+    What is pasted is decided by how far a place has changed: by half at difference_threshold, 0..8, and the more
+    sharply the greater difference_contrast, 0..8; mask_influence, 0..1, is how much less a place counts that is grey.
     """
 
     spoken: ClassVar[str] = "mask.soft."
@@ -64,7 +66,7 @@ class Mask(Value):
     channel: "light" reads the mask's brightness, "alpha" its opacity, as a drawing layer has it.
     invert: paint where the mask is black. blur: 0..64 pixels, softens the edge.
     fill: what stands under the mask at the beginning. only_masked: work on the masked part alone, enlarged to the size
-    asked for, with `padding` pixels, 0..256, around it.
+    asked for, or the model's own, with `padding` pixels, 0..256, around it.
     weight: 0..1, how much an inpainting checkpoint is told of the mask.
     """
 

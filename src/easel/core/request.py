@@ -28,7 +28,8 @@ class Request(Value):
     Pictures of a batch use seeds seed, seed + 1, ...; sizes are pixels, multiples of 8. recipe: which story is told of
     it; each refuses the parts (start, mask, hires ...) that it has no use for.
     seamless: directions in which the picture's edges meet. ensd: added to the seeds of later noise (A1111's eta noise
-    seed delta). tiled_decode: side in pixels of the tiles in which a large picture is decoded, to save memory; 0: whole.
+    seed delta). tiled_decode: side in pixels of the tiles in which a large picture is decoded, to save memory; 0 is
+    off.
     alone: share no forward with other requests, for the same bits whatever else runs. preview_every: steps between
     previews, 0 for none.
     """

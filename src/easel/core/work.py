@@ -144,17 +144,21 @@ class Evaluate:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Decode:
-    """Latents to pixels; sent back: (n, 3, height * 8, width * 8) float32 in 0..1."""
+    """Latents to pixels; sent back: (n, 3, height * 8, width * 8) float32 in 0..1.
+
+    tile: side in pixels of the tiles in which to work, 0 for the whole at once.
+    """
 
     model: Any
     latents: Tensor
     alone: bool = False
     worn: tuple[Worn, ...] = ()
+    tile: int = 0
 
     @property
     def key(self) -> Hashable:
         shape = tuple(self.latents.shape[1:])
-        return ("decode", id(self.model), shape, self.worn, id(self) if self.alone else None)
+        return ("decode", id(self.model), shape, self.worn, self.tile, id(self) if self.alone else None)
 
     @property
     def rows(self) -> int:

@@ -22,7 +22,6 @@ from easel.models.family import Model
 from easel.models.identify import Identity
 from easel.recipes.common import check, tell
 
-
 REST_AFTER = 5.0  # seconds without anything to do
 
 

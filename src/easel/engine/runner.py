@@ -78,7 +78,7 @@ def together(works: Sequence[Work], load: Callable[[str], Any]) -> list[Any]:
             latents = torch.cat([work.latents for work in works if isinstance(work, Decode)])
             parts = torch.split(latents, fitting(DECODED, latents))
             with wearing(first.worn, first.model):
-                return split_rows(torch.cat([first.model.decode(part) for part in parts]), works)
+                return split_rows(torch.cat([first.model.decode(part, first.tile) for part in parts]), works)
         case Finish():
             return [work.call() for work in works if isinstance(work, Finish)]
 

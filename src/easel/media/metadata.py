@@ -1,7 +1,8 @@
 """Pictures as PNG, JPEG or WebP bytes that carry their infotext where AUTOMATIC1111 looks for it, and the way back.
 
-PNG keeps it in a text chunk "parameters", JPEG and WebP in the Exif field UserComment. This file does not know what an
-infotext says (prompt/infotext.py) nor where files go (media/images.py).
+PNG keeps it in a text chunk "parameters", JPEG and WebP in the Exif field UserComment. Other texts that a file carries,
+such as ComfyUI's "prompt" and "workflow", come along when it is read. This file does not know what any of them says
+(prompt/) nor where files go (media/images.py).
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ import io
 import re
 import struct
 import zlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
@@ -21,6 +23,7 @@ from easel.core.errors import BadValue, StorageError, UnknownName
 
 PNG_KEY = "parameters"
 EXIF_FOLDER, USER_COMMENT = 0x8769, 0x9286
+COMFY_TAGS = (0x010F, 0x0110)  # Make and Model, where ComfyUI writes "workflow:{...}" and "prompt:{...}" in a WebP
 CODE_LENGTH = 8  # bytes that name the encoding of a UserComment
 UNICODE, ASCII = b"UNICODE\0", b"ASCII\0\0\0"
 LARGEST_JPEG_EXIF = 65_533  # bytes; an Exif block is one JPEG segment
@@ -63,12 +66,13 @@ ALIASES = {"jpg": "jpeg"}
 
 @dataclass(frozen=True, slots=True)
 class PictureFile:
-    """What a picture file says of itself; format is a key of FORMATS, sizes are pixels."""
+    """What a picture file says of itself; format is a key of FORMATS, sizes are pixels, texts are others by name."""
 
     format: str
     width: int
     height: int
     infotext: str | None
+    texts: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 def format_named(name: str) -> Format:
@@ -83,7 +87,8 @@ def format_named(name: str) -> Format:
 def encode(image: Image.Image, infotext: str = "", *, format: str = "png", quality: int = QUALITY) -> bytes:
     """Return the picture as the bytes of a file; an empty infotext adds none.
 
-    quality, 1..100, is for JPEG and WebP. Lone surrogates and NUL become U+FFFD, for no file can hold them.
+    quality, 1..100, is for JPEG and WebP. Lone surrogates and NUL become U+FFFD, for no file can hold them. An infotext
+    too long for a JPEG is written a byte a letter where it is plain ASCII, which doubles the room.
     Raises UnknownName, and BadValue when the format cannot hold the picture or the infotext.
     """
     kind = format_named(format)
@@ -101,20 +106,28 @@ def encode(image: Image.Image, infotext: str = "", *, format: str = "png", quali
         image.save(file, "PNG", pnginfo=chunks)
     else:
         exif = exif_with(text) if text else b""
+        if kind.pillow == "JPEG" and len(exif) > LARGEST_JPEG_EXIF and text.isascii():
+            exif = exif_with(text, plain=True)
         if kind.pillow == "JPEG":
             image = image if image.mode in ("RGB", "L") else image.convert("RGB")
             if len(exif) > LARGEST_JPEG_EXIF:
-                room = f"at most {LARGEST_JPEG_EXIF // 2} characters in a JPEG"
-                raise BadValue("infotext", f"{len(text)} characters long", room, remedy="use PNG or WebP")
+                room = (LARGEST_JPEG_EXIF - len(exif_with("  ", plain=True)) + 2) // 2  # pairs of bytes
+                allowed = f"at most {room * 2 if text.isascii() else room} characters in a JPEG"
+                raise BadValue("infotext", f"{len(text)} characters long", allowed, remedy="use PNG or WebP")
         image.save(file, kind.pillow, quality=quality, exif=exif)
     return file.getvalue()
 
 
-def exif_with(text: str) -> bytes:
-    """Return an Exif block with `text` as its UserComment, big-endian throughout, as piexif and so A1111 write it."""
+def exif_with(text: str, *, plain: bool = False) -> bytes:
+    """Return an Exif block with `text` as its UserComment, big-endian throughout, as piexif and so A1111 write it.
+
+    plain: in ASCII instead of UTF-16.
+    """
     exif = Image.Exif()
     exif.endian = ">"
-    exif.get_ifd(EXIF_FOLDER)[USER_COMMENT] = UNICODE + text.encode("utf-16-be")
+    exif.get_ifd(EXIF_FOLDER)[USER_COMMENT] = (
+        ASCII + text.encode("ascii") if plain else UNICODE + text.encode("utf-16-be")
+    )
     return exif.tobytes()
 
 
@@ -141,7 +154,7 @@ def _read(file: IO[bytes], name: str) -> PictureFile:
                 raise BadValue(name, f"{image.width}x{image.height}", f"at most {LARGEST_PICTURE} pixels")
             image.load()
             kind = next(key for key, value in FORMATS.items() if value.pillow == image.format)
-            return PictureFile(kind, image.width, image.height, infotext_of(image))
+            return PictureFile(kind, image.width, image.height, infotext_of(image), texts_of(image))
     except BROKEN as error:
         said = "not such a picture" if isinstance(error, Image.UnidentifiedImageError) else reason(error)
         raise BadValue(name, said, allowed) from error
@@ -158,6 +171,19 @@ def infotext_of(image: Image.Image) -> str | None:
     except (*BROKEN, KeyError, TypeError):
         return None
     return decoded(comment) if isinstance(comment, bytes) else comment if isinstance(comment, str) else None
+
+
+def texts_of(image: Image.Image) -> dict[str, str]:
+    """Return the other texts an opened picture carries: a PNG's text chunks, or what ComfyUI keeps in Exif."""
+    if isinstance(image, PngImageFile):
+        return {name: str(text) for name, text in image.text.items() if name != PNG_KEY}
+    try:
+        exif = image.getexif()
+        said = [text for tag in COMFY_TAGS if isinstance(text := exif.get(tag), str)]
+    except (*BROKEN, KeyError, TypeError):
+        return {}
+    parts = [text.partition(":") for text in said]
+    return {name: text.strip("\0") for name, _, text in parts if name in ("prompt", "workflow")}
 
 
 def decoded(comment: bytes) -> str | None:

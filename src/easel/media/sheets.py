@@ -42,10 +42,12 @@ def labelled(
     rows: Sequence[str],
     *,
     title: str = "",
+    gap: int = GAP,
 ) -> Image.Image:
     """Return images, row by row, on white with a label over each column and before each row.
 
     Cells are as large as the largest image, smaller ones stand centred; labels wrap. Empty labels take no room.
+    gap: pixels between cells.
     Raises BadValue when the images do not fill the grid or the sheet would be too large.
     """
     if not images or len(images) != len(columns) * len(rows):
@@ -57,7 +59,7 @@ def labelled(
     top = lines_height(heads, size) + (lines_height([wrapped(title, size, 10**6)], size) if title else 0)
     left = max((text_width(line, size) for lines in sides for line in lines), default=0)
     left += 2 * GAP if left else 0
-    total = left + len(columns) * (width + GAP) - GAP, top + len(rows) * (height + GAP) - GAP
+    total = left + len(columns) * (width + gap) - gap, top + len(rows) * (height + gap) - gap
     if total[0] * total[1] > LARGEST:
         raise BadValue("grid", f"{total[0]}x{total[1]} pixels", f"at most {LARGEST} pixels", remedy="use fewer cells")
     sheet = Image.new("RGB", total, PAPER)
@@ -67,16 +69,16 @@ def labelled(
     foot = top - GAP
     for column, lines in enumerate(heads):
         write(
-            draw, lines, left + column * (width + GAP) + width // 2, foot - line_height(size) * len(lines), size, "ma"
+            draw, lines, left + column * (width + gap) + width // 2, foot - line_height(size) * len(lines), size, "ma"
         )
     for row, lines in enumerate(sides):
-        middle = top + row * (height + GAP) + (height - line_height(size) * len(lines)) // 2
+        middle = top + row * (height + gap) + (height - line_height(size) * len(lines)) // 2
         write(draw, lines, left - 2 * GAP, middle, size, "ra")
     for place, image in enumerate(images):
         row, column = divmod(place, len(columns))
         corner = (
-            left + column * (width + GAP) + (width - image.width) // 2,
-            top + row * (height + GAP) + (height - image.height) // 2,
+            left + column * (width + gap) + (width - image.width) // 2,
+            top + row * (height + gap) + (height - image.height) // 2,
         )
         sheet.paste(image, corner)
     return sheet

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import numpy
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
@@ -40,3 +41,19 @@ def to_pixels(images: Sequence[Image.Image]) -> Tensor:
         raise BadValue("image sizes", sizes, "one size for all images, at least one image")
     levels = numpy.stack([numpy.asarray(image.convert("RGB")) for image in images])
     return torch.as_tensor(levels).permute(0, 3, 1, 2).to(torch.float32).div(255).contiguous()
+
+
+def to_levels(masks: Sequence[Image.Image]) -> Tensor:
+    """Return n masks of mode L and one size as (n, 1, height, width) float32 in 0..1."""
+    return to_planes([(numpy.asarray(mask) / 255).astype(numpy.float32) for mask in masks])
+
+
+def to_planes(values: Sequence[NDArray[numpy.float32]]) -> Tensor:
+    """Return n planes of numbers, (height, width), as (n, 1, height, width) float32."""
+    return torch.as_tensor(numpy.stack(values))[:, None]
+
+
+def to_masks(planes: Tensor) -> list[Image.Image]:
+    """Return (n, 1, height, width) numbers as n masks of mode L; values outside 0..1 are clipped."""
+    levels = planes.detach().clamp(0, 1).mul(255).round().to("cpu", torch.uint8)
+    return [Image.fromarray(plane.numpy()) for plane in levels[:, 0]]

@@ -24,9 +24,16 @@ class Machine:
 
     @property
     def words(self) -> str:
-        """What decides about a picture's last bits, such as "cpu AVX512 bfloat16 torch 2.13.0"."""
-        names = {"cuda": torch.cuda.get_device_name, "cpu": lambda: f"cpu {torch.backends.cpu.get_cpu_capability()}"}
-        name = names.get(self.device, lambda: self.device)()
+        """What decides about a picture's last bits, such as "cpu AVX512 2 threads bfloat16 torch 2.13.0".
+
+        Threads share the sums of a processor among them, and other shares round otherwise.
+        """
+        name = self.device
+        if name == "cuda":
+            name = torch.cuda.get_device_name()
+        elif name == "cpu":
+            threads = torch.get_num_threads()
+            name = f"cpu {torch.backends.cpu.get_cpu_capability()} {threads} thread{'s' if threads > 1 else ''}"
         return f"{name} {str(self.dtype).removeprefix('torch.')} torch {torch.__version__}"
 
 

@@ -80,8 +80,11 @@ class Model(Protocol):
         """Return the denoised latent of each row, (n, channels, height, width) float32."""
         ...
 
-    def decode(self, latents: Tensor) -> Tensor:
-        """Return pixels (n, 3, height, width) float32 in 0..1 for latents (n, channels, height / 8, width / 8)."""
+    def decode(self, latents: Tensor, tile: int = 0) -> Tensor:
+        """Return pixels (n, 3, height, width) float32 in 0..1 for latents (n, channels, height / 8, width / 8).
+
+        tile: side in pixels of the tiles in which to work, for less memory and the same picture; 0 works whole.
+        """
         ...
 
 

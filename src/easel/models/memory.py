@@ -1,7 +1,7 @@
 """The C library's memory: kept between forwards on a processor, given back when there is nothing to do.
 
-glibc maps every large block anew and gives it back when it is freed, so that each forward has its activations zeroed by
-the kernel page by page; wide forwards lose more by it than they gain by being wide. Does nothing where there is no glibc.
+glibc maps every large block anew and gives it back when it is freed, so that each forward has its activations zeroed
+by the kernel page by page; wide forwards lose more by it than they gain by being wide. Without glibc nothing happens.
 """
 
 from __future__ import annotations

@@ -22,6 +22,7 @@ from easel.models.family import Defaults, LatentFormat
 from easel.models.hashing import WeightsHash
 from easel.models.identify import Identity, files_of, read_json
 from easel.models.text import TextEncoder, load_text_encoder
+from easel.models.tiled import decode_tiled
 from easel.models.weights import build
 from easel.sampling.levels import Levels
 from easel.sampling.path import VE
@@ -88,12 +89,15 @@ class StableDiffusion:
         )[0]
         return self.prediction.denoised(output.to("cpu", torch.float32), rows.x, rows.sigma)
 
-    def decode(self, latents: Tensor) -> Tensor:
+    def decode(self, latents: Tensor, tile: int = 0) -> Tensor:
         """Return pixels (n, 3, 8 * height, 8 * width) float32 in 0..1 on the processor."""
         config = cast(Any, self.vae.config)
         z = latents / config.scaling_factor + (config.shift_factor or 0.0)
         z = z.to(self.machine.device, self.vae.dtype).contiguous(memory_format=torch.channels_last)
-        pixels = self.vae.decode(cast(Any, z), return_dict=False)[0]
+        if tile:
+            pixels = decode_tiled(self.vae, z, max(tile // self.latent.downscale, 1))
+        else:
+            pixels = self.vae.decode(cast(Any, z), return_dict=False)[0]
         return (pixels.to("cpu", torch.float32) / 2 + 0.5).clamp(0, 1)
 
 

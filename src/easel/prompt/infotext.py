@@ -78,7 +78,7 @@ class Infotext:
 
 
 def write(prompt: str, negative: str, fields: Mapping[str, str | int | float]) -> str:
-    """Return the infotext; fields A1111 knows stand in its order, others after them as given, Machine, Version and User last.
+    """Return the infotext; fields A1111 knows stand in its order, others after them as given, Machine and Version last.
 
     Readers strip each line of a prompt, and take a line of one or two fields for a part of the prompt.
     Raises BadValue for a field name that no reader would find.

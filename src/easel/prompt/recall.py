@@ -188,6 +188,22 @@ def settle_parts(found: Places, names: dict[str, str], ignored: dict[str, str]) 
     recipe = next((recipe for part, recipe in RECIPES.items() if part in parts_of(found)), None)
     if recipe:
         found.setdefault("recipe", recipe)
+    if "outpaint" in parts_of(found):
+        shrink(found)
+
+
+def shrink(found: Places) -> None:
+    """Bring the size of a grown picture, which is what infotext tells, back to the size before it grew.
+
+    A side that is no multiple of 8 then was the start picture's own, which is what a request without it takes.
+    """
+    for side, ends in (("width", ("left", "right")), ("height", ("top", "bottom"))):
+        margins = [str(found.get(f"outpaint.{end}", 0)) for end in ends]
+        size = found.pop(side, 0)
+        if size and all(margin.isascii() and margin.isdigit() and len(margin) < 9 for margin in margins):
+            first = size - sum(map(int, margins))
+            if first >= 8 and first % 8 == 0:
+                found[side] = first
 
 
 def parts_of(found: Places) -> set[str]:

@@ -7,4 +7,5 @@ from easel.recipes import image_to_image as image_to_image
 from easel.recipes import inpaint as inpaint
 from easel.recipes import outpaint as outpaint
 from easel.recipes import text_to_image as text_to_image
+from easel.recipes import tiled_upscale as tiled_upscale
 from easel.recipes.common import recipes as recipes

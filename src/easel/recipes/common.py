@@ -9,6 +9,8 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any
 
+from torch import Tensor
+
 from easel.core.errors import BadValue, Unsupported
 from easel.core.registry import Entry, Registry
 from easel.core.request import PARTS, Request
@@ -113,6 +115,12 @@ def settle(request: Request, model: Model) -> Settled:
     scale = habits.scale if request.guidance.scale is None else request.guidance.scale
     sigmas = sigmas_for(sampler, steps, model.levels, schedule, request.schedule_options)
     return Settled(request, width, height, steps, scale, sampler, schedule, sigmas)
+
+
+def tile_of(request: Request, model: Model, latents: Tensor) -> int:
+    """Return the side in pixels of the tiles in which latents are decoded; 0, whole, where they are no larger."""
+    largest = max(latents.shape[-2:]) * model.latent.downscale
+    return request.tiled_decode if largest > request.tiled_decode else 0
 
 
 def fitting(name: str, side: int, cell: int) -> int:

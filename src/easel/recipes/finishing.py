@@ -16,7 +16,7 @@ from easel.media.tensors import to_images
 from easel.models.family import Model
 from easel.prompt import infotext
 from easel.prompt.fields import Fields, named
-from easel.recipes.common import Settled, recipes
+from easel.recipes.common import Settled, recipes, tile_of
 
 Edit = Callable[[list[Image]], list[Image]]
 
@@ -24,8 +24,8 @@ Edit = Callable[[list[Image]], list[Image]]
 def decode(
     settled: Settled, model: Model, latents: Tensor, worn: tuple[Worn, ...] = ()
 ) -> Generator[Work, Any, Tensor]:
-    """Ask for the pixels (n, 3, height, width) in 0..1 of latents."""
-    return (yield Decode(model, latents, settled.request.alone, worn))
+    """Ask for the pixels (n, 3, height, width) in 0..1 of latents, in the tiles that the request asks for."""
+    return (yield Decode(model, latents, settled.request.alone, worn, tile_of(settled.request, model, latents)))
 
 
 def finish(
@@ -83,6 +83,8 @@ def making_fields(request: Request, model: Model, place: int) -> Fields:
     recipe = recipes[request.recipe].name
     if recipe != "text_to_image":
         found["Recipe"] = recipe
+    if request.mask and request.mask.channel != "light":
+        found["Mask channel"] = request.mask.channel
     if request.batch_size > 1:
         found |= {"Batch size": request.batch_size, "Batch pos": place}
     if model.hash:

@@ -19,8 +19,10 @@ from easel.core.work import EncodeImages, Finish, Work
 from easel.media.tensors import to_images, to_pixels
 from easel.models.family import Model
 from easel.post.upscalers import LATENTS, enlarged, upscalers
+from easel.prompt.fields import HIRES, Fields, named
 from easel.recipes.common import Settled, settle
-from easel.recipes.finishing import Fields, decode, named
+from easel.recipes.conditioning import blank_conditioning
+from easel.recipes.finishing import decode
 from easel.recipes.leads import encode
 from easel.recipes.noise import noise_of
 from easel.recipes.passes import Leader, Pass
@@ -120,17 +122,17 @@ def kept(same: bool, first: Mapping[str, OptionValue], own: Mapping[str, OptionV
     return {**first, **own} if same else dict(own)
 
 
-def prepare(
-    first: Pass, second: Settled, latents: Tensor, refiner: Model | None
-) -> Generator[Work, Any, Pass]:
+def prepare(first: Pass, second: Settled, latents: Tensor, refiner: Model | None) -> Generator[Work, Any, Pass]:
     """Return the second pass over the first's clean latents, enlarged and with noise of the same seeds laid over."""
     settled, model = first.settled, first.leader.model
     lead = yield from encode(second.request, model, second.calls, base_calls=settled.calls)
     clean = yield from enlarge(first, latents)
+    extra = yield from blank_conditioning(second, model, first.worn)
     noise, pictures = noise_of(second, model)
     x = model.path.noised(clean, noise, second.sigmas[0])
     done = len(settled.sigmas) - 1
-    one = replace(first, settled=second, leader=Leader(model, lead), x=x, pictures=pictures, done=done)
+    leader = Leader(model, lead)
+    one = replace(first, settled=second, leader=leader, x=x, pictures=pictures, extra=extra, done=done)
     return (yield from refined(one, refiner, base_calls=settled.calls))
 
 
@@ -174,4 +176,4 @@ def hires_fields(settled: Settled, second: Settled | None) -> Fields:
     if second.request.negative_prompt != request.negative_prompt:
         found["Hires negative prompt"] = second.request.negative_prompt
     options = named(hires.sampler_options, "Sampler") | named(hires.schedule_options, "Schedule")
-    return found | {f"Hires {name}": value for name, value in options.items()}
+    return found | {f"{HIRES}{name}": value for name, value in options.items()}

@@ -65,7 +65,7 @@ def mask_fields(mask: Mask, model: Model) -> Fields:
     if model.inpaints:
         found["Conditional mask weight"] = mask.weight
     if mask.blur:
-        found["Mask blur"] = mask.blur
+        found["Mask blur"] = int(mask.blur) if mask.blur.is_integer() else mask.blur
     if mask.invert:
         found["Mask mode"] = "Inpaint not masked"
     if mask.only_masked:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from dataclasses import replace
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from PIL.Image import Image
@@ -20,11 +20,11 @@ from easel.media.tensors import to_images
 from easel.models.family import Model
 from easel.prompt.fields import Fields
 from easel.recipes.canvas import Canvas
-from easel.recipes.common import recipes, settle
+from easel.recipes.common import Settled, recipes, settle
 from easel.recipes.finishing import finish
 from easel.recipes.growing import Margins, grown, passes_of
 from easel.recipes.leads import encode
-from easel.recipes.painting import paint
+from easel.recipes.painting import Painted, paint
 from easel.recipes.passes import Leader
 from easel.recipes.refiner import load_refiner, refiner_fields
 from easel.recipes.starts import CELL, begun, opened, recoloured, start_fields, start_of
@@ -32,46 +32,6 @@ from easel.recipes.worn import worn_by
 
 MASK = Mask(blur=0)  # the feather is all the softness there is
 NEXT_PASS = 1_000_003  # added to the seeds of each later pass, farther than batches reach
-
-
-@recipes.register(
-    "outpaint", needs=("start", "outpaint"), takes=("refiner",), check=lambda request: check_outpaint(request)
-)
-def outpaint(request: Request, model: Model) -> Generator[Work, Any, tuple[Picture, ...]]:
-    """Encode the words; for each pass mirror the edges outwards, paint there and paste; the next begins from that."""
-    start, grow, image = start_of(request), outpaint_of(request), opened(request)
-    habits = model.defaults
-    passes = passes_of(grow, grow.reach or max(min(habits.width, habits.height) // 4 // CELL * CELL, CELL))
-    first = settle(request.model_copy(update={"width": None, "height": None}), model)
-    refiner = yield from load_refiner(request, model)
-    worn = worn_by(request)
-    lead = yield from encode(request, model, first.calls)
-    images = [resized(flat(image), first_size(request, image), start.resize)]
-    for number, margins in enumerate(passes):
-        canvases = [grown(image, margins, grow.feather) for image in images]
-        settled = begun(settle(nth(request, number, canvases[0]), model), model)
-        steps = len(settled.sigmas) - 1
-        painted = yield from paint(
-            settled,
-            Leader(model, lead),
-            canvases,
-            MASK,
-            refiner,
-            done=number * steps,
-            steps=len(passes) * steps,
-            worn=worn,
-        )
-        if number + 1 == len(passes):
-            break
-        images = pasted(canvases, margins, to_images(painted.pixels))
-
-    def edit(found: list[Image]) -> list[Image]:
-        return pasted(canvases, margins, recoloured(start, found, [canvas.working for canvas in each(canvases, found)]))
-
-    size = margins.size(images[0])
-    more = start_fields(start) | outpaint_fields(grow) | refiner_fields(request, refiner)
-    more |= {"Size": f"{size[0]}x{size[1]}"}
-    return (yield from finish(replace(settled, request=request), model, painted.pixels, more=more, edit=edit))
 
 
 def check_outpaint(request: Request) -> None:
@@ -91,6 +51,67 @@ def check_outpaint(request: Request) -> None:
             raise BadValue(f"outpaint.{side}", max(margins), allowed, remedy=grown_to)
 
 
+@recipes.register("outpaint", needs=("start", "outpaint"), takes=("refiner",), check=check_outpaint)
+def outpaint(request: Request, model: Model) -> Generator[Work, Any, tuple[Picture, ...]]:
+    """Encode the words; for each pass mirror the edges outwards, paint there and paste; the next begins from that."""
+    start, grow, image = start_of(request), outpaint_of(request), opened(request)
+    habits = model.defaults
+    passes = passes_of(grow, grow.reach or max(min(habits.width, habits.height) // 4 // CELL * CELL, CELL))
+    first = settle(request.model_copy(update={"width": None, "height": None}), model)
+    refiner = yield from load_refiner(request, model)
+    lead = yield from encode(request, model, first.calls)
+    images = [resized(flat(image), first_size(request, image), start.resize)]
+    for number in range(len(passes) - 1):
+        one = yield from grow_once(request, Leader(model, lead), refiner, images, passes, number)
+        images = one.pasted(to_images(one.painted.pixels))
+    last = yield from grow_once(request, Leader(model, lead), refiner, images, passes, len(passes) - 1)
+
+    def edit(found: list[Image]) -> list[Image]:
+        return last.pasted(recoloured(start, found, [canvas.working for canvas in last.each(found)]))
+
+    more = start_fields(start) | outpaint_fields(grow) | refiner_fields(request, refiner)
+    more |= {"Size": f"{last.size[0]}x{last.size[1]}"}
+    settled = replace(last.settled, request=request)
+    return (yield from finish(settled, model, last.painted.pixels, more=more, edit=edit))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Growth:
+    """One pass that was made: its canvases, one a picture or one for all, what was painted, and its final size."""
+
+    settled: Settled
+    canvases: list[Canvas]
+    painted: Painted
+    size: Size
+
+    def each(self, images: list[Image]) -> list[Canvas]:
+        """Return a canvas for each image."""
+        return self.canvases if len(self.canvases) == len(images) else self.canvases * len(images)
+
+    def pasted(self, images: list[Image]) -> list[Image]:
+        """Return what was painted, pasted on the canvases, without what filled them up to whole cells."""
+        pairs = zip(self.each(images), images, strict=True)
+        return [canvas.pasted(image).crop((0, 0, *self.size)) for canvas, image in pairs]
+
+
+def grow_once(
+    request: Request,
+    leader: Leader,
+    refiner: Model | None,
+    images: list[Image],
+    passes: Sequence[Margins],
+    number: int,
+) -> Generator[Work, Any, Growth]:
+    """Ask for all work of pass `number`, from 0, over one picture for all of the batch or one for each."""
+    margins, grow = passes[number], outpaint_of(request)
+    canvases = [grown(image, margins, grow.feather) for image in images]
+    settled = begun(settle(nth(request, number, canvases[0]), leader.model), leader.model)
+    steps = len(settled.sigmas) - 1
+    done, all_steps, worn = number * steps, len(passes) * steps, worn_by(request)
+    painted = yield from paint(settled, leader, canvases, MASK, refiner, done=done, steps=all_steps, worn=worn)
+    return Growth(settled, canvases, painted, margins.size(images[0]))
+
+
 def outpaint_of(request: Request) -> Outpaint:
     """Return the request's outpaint; the recipe needs one."""
     if request.outpaint is None:
@@ -108,20 +129,6 @@ def nth(request: Request, number: int, canvas: Canvas) -> Request:
     width, height = canvas.working.size
     seed = request.seeds[0] + number * NEXT_PASS
     return request.model_copy(update={"width": width, "height": height, "seed": seed})
-
-
-def each(canvases: list[Canvas], images: list[Image]) -> list[Canvas]:
-    """Return a canvas for each image, where all may share one."""
-    return canvases if len(canvases) == len(images) else canvases * len(images)
-
-
-def pasted(canvases: list[Canvas], margins: Margins, images: list[Image]) -> list[Image]:
-    """Return what was painted, pasted on its canvases, without what filled them up to whole cells."""
-    size = margins.size(before)
-    return [
-        canvas.pasted(image).crop((0, 0, *size))
-        for canvas, image in zip(each(canvases, images), images, strict=True)
-    ]
 
 
 def outpaint_fields(grow: Outpaint) -> Fields:

@@ -9,8 +9,6 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy
-import torch
 from PIL import Image as Pillow
 from PIL import ImageChops
 from PIL.Image import Image
@@ -19,7 +17,7 @@ from torch import Tensor
 from easel.core.pictures import Mask, Soft
 from easel.core.work import EncodeImages, Work, Worn
 from easel.media.masks import cells_of
-from easel.media.tensors import to_pixels
+from easel.media.tensors import to_levels, to_masks, to_pixels, to_planes
 from easel.models.family import Model
 from easel.recipes.canvas import Canvas
 from easel.recipes.common import Settled
@@ -64,14 +62,13 @@ def paint(
     """
     model = leader.model
     pixels = to_pixels([canvas.working for canvas in canvases])
-    if latents is None:
-        latents = yield EncodeImages(model, pixels, settled.request.alone, worn)
+    known: Tensor = (yield EncodeImages(model, pixels, settled.request.alone, worn)) if latents is None else latents
     cells = cells_in(canvases, model, rounded=mask.soft is None)
-    hidden = torch.cat([levels(canvas.mask) for canvas in canvases])
+    hidden = to_levels([canvas.mask for canvas in canvases])
     hidden = hidden if mask.soft else hidden.round()
     extra = yield from masked_conditioning(settled, model, pixels, hidden, mask.weight, worn)
     noise, pictures = noise_of(settled, model)
-    clean = beginning(latents, cells, noise, mask.fill)
+    clean = beginning(known, cells, noise, mask.fill)
     x = noisy(settled, model, clean, noise)
     blend = blending(clean, cells, mask.soft, model.path)
     first = Pass(settled, leader, x, pictures, blend=blend, extra=extra, worn=worn, done=done, steps=steps)
@@ -83,16 +80,10 @@ def paint(
     return Painted(found, weights_of(mask.soft, clean, new, cells, canvases))
 
 
-def levels(mask: Image) -> Tensor:
-    """Return a mask as (1, 1, height, width) in 0..1."""
-    return torch.from_numpy(numpy.asarray(mask).astype(numpy.float32) / 255)[None, None]
-
-
 def cells_in(canvases: Sequence[Canvas], model: Model, *, rounded: bool) -> Tensor:
     """Return the canvases' masks over latent cells, (n, 1, height, width) in 0..1."""
     width, height = (side // model.latent.downscale for side in canvases[0].working.size)
-    found = [cells_of(canvas.mask, (width, height), rounded=rounded) for canvas in canvases]
-    return torch.from_numpy(numpy.stack(found))[:, None]
+    return to_planes([cells_of(canvas.mask, (width, height), rounded=rounded) for canvas in canvases])
 
 
 def beginning(latents: Tensor, cells: Tensor, noise: Tensor, fill: str) -> Tensor:
@@ -122,10 +113,10 @@ def weights_of(
     """Return how each picture is pasted: by its canvas, or for soft inpainting by how much each place has changed."""
     if soft is None:
         return (None,) * len(new)
-    shares = pasting(soft, clean, new, cells)[:, 0].clamp(0, 1).mul(255).round().to(torch.uint8).numpy()
+    shares = to_masks(pasting(soft, clean, new, cells))
     shared = canvases if len(canvases) == len(new) else [canvases[0]] * len(new)
     return tuple(
-        within(canvas, Pillow.fromarray(share).resize(canvas.working.size, Pillow.Resampling.BICUBIC))
+        within(canvas, share.resize(canvas.working.size, Pillow.Resampling.BICUBIC))
         for canvas, share in zip(shared, shares, strict=True)
     )
 

@@ -15,10 +15,11 @@ import torch
 from PIL.Image import Image
 from torch import Tensor
 
+from easel.core.request import Request
 from easel.core.work import Decode, Evaluate, Progress, Rows, Work, Worn
 from easel.media.tensors import to_images
 from easel.models.family import Model
-from easel.recipes.common import Settled
+from easel.recipes.common import Settled, tile_of
 from easel.recipes.leads import Lead
 from easel.sampling import PictureNoise, noise_for
 from easel.sampling.guidance import Guide, Layout, guide_for
@@ -78,7 +79,7 @@ def sample(one: Pass) -> Generator[Work, Any, Tensor]:
     noise = noise_for(settled.sampler, one.pictures, settled.whole or sigmas, ensd=request.ensd)
     story = sampling(settled.sampler, path, one.x, sigmas, noise, request.sampler_options)
     total = one.steps or len(sigmas) - 1
-    previews = Previews(request.preview_every, one.done, one.worn)
+    previews = Previews(request, one.done, one.worn)
     guides: dict[int, Guide] = {}
     step = call = 0
     try:
@@ -154,8 +155,9 @@ def predict(
 class Previews:
     """Rough looks at the first picture: made by the model's own decoder, shown with the next evaluation."""
 
-    def __init__(self, every: int, done: int, worn: tuple[Worn, ...]) -> None:
-        self._every = every
+    def __init__(self, request: Request, done: int, worn: tuple[Worn, ...]) -> None:
+        self._request = request
+        self._every = request.preview_every
         self._last = done
         self._worn = worn
         self._image: Image | None = None
@@ -164,7 +166,8 @@ class Previews:
         """Ask for a preview when enough steps have passed since the last."""
         if self._every and step - self._last >= self._every:
             self._last = step
-            pixels = yield Decode(model, denoised[:1], worn=self._worn)
+            tile = tile_of(self._request, model, denoised)
+            pixels = yield Decode(model, denoised[:1], worn=self._worn, tile=tile)
             (self._image,) = to_images(pixels)
 
     def take(self) -> Image | None:

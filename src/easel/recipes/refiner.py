@@ -14,7 +14,7 @@ from easel.core.errors import Unsupported
 from easel.core.request import Request
 from easel.core.work import Load, Work
 from easel.models.family import Model
-from easel.recipes.finishing import Fields
+from easel.prompt.fields import Fields
 from easel.recipes.leads import encode
 from easel.recipes.passes import Leader, Pass
 from easel.sampling import Levels
@@ -25,14 +25,14 @@ def load_refiner(request: Request, model: Model) -> Generator[Work, Any, Model |
     if request.refiner is None:
         return None
     refiner: Model = yield Load(request.refiner.model)
-    found = {
-        "latents": (model.latent, refiner.latent),
-        "noise path": (model.path, refiner.path),
-        "inputs (one is for inpainting)": (model.inpaints, refiner.inpaints),
+    trouble = {
+        "their latents differ": model.latent != refiner.latent,
+        "their noise paths differ": model.path != refiner.path,
+        "one of them is for inpainting": model.inpaints != refiner.inpaints,
     }
-    for what, (own, other) in found.items():
-        if own != other:
-            raise Unsupported(f"{refiner.name!r} cannot refine for {model.name!r}: their {what} differ; choose another.")
+    for words, there in trouble.items():
+        if there:
+            raise Unsupported(f"{refiner.name!r} cannot refine for {model.name!r}: {words}; choose another.")
     return refiner
 
 

@@ -30,10 +30,10 @@ def melted(old: Tensor, new: Tensor, share: Tensor, contrast: float) -> Tensor:
     magnitude is their power mean: the greater the contrast, the nearer to the greater of both.
     """
     mixed = old + (new - old) * share
-    low, high = (latents.norm(dim=1, keepdim=True) for latents in (old, new))
+    low, high = (length(latents) for latents in (old, new))
     top = torch.maximum(low, high).clamp(min=FAINTEST)
     wanted = top * ((1 - share) * (low / top) ** contrast + share * (high / top) ** contrast) ** (1 / contrast)
-    found = mixed.norm(dim=1, keepdim=True)
+    found = length(mixed)
     kept = (share == 0) | (share == 1) | (found < FAINTEST)
     return torch.where(kept, mixed, mixed * (wanted / found.clamp(min=FAINTEST)))
 
@@ -44,10 +44,15 @@ def pasting(soft: Soft, old: Tensor, new: Tensor, mask: Tensor) -> Tensor:
     mask: (1, 1, height, width) in 0..1. A place that moved by the threshold is half pasted; the contrast says how fast
     that changes around it; the mask's influence makes places count less that it hardly covers.
     """
-    moved = (new - old).norm(dim=1, keepdim=True)
+    moved = length(new - old)
     moved = torch.nn.functional.avg_pool2d(moved, 3, 1, 1, count_include_pad=False)
     moved = moved * (1 - soft.mask_influence + soft.mask_influence * mask)
     if soft.difference_threshold == 0:
         return (moved > 0).float()
     far = (moved / soft.difference_threshold) ** soft.difference_contrast
     return torch.where(moved > 0, far / (1 + far), 0.0)
+
+
+def length(latents: Tensor) -> Tensor:
+    """Return the Euclidean length of each cell's channels, (n, 1, height, width)."""
+    return latents.square().sum(1, keepdim=True).sqrt()

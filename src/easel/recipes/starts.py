@@ -114,5 +114,3 @@ def start_fields(start: Start) -> Fields:
     if start.match_colours:
         found["Color correction"] = "True"
     return found
-
-

@@ -1,0 +1,110 @@
+"""Makes docs/gallery.md: every command on that page is run as it stands, and its picture is shown beside it.
+
+    .venv/bin/python docs/make_gallery.py [NAME ...]     # runs only these rows; the others keep their pictures
+
+Runs in a folder of its own with the starter; pictures go to docs/images/gallery/. The rows are gallery_rows.json.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from PIL import Image, ImageDraw
+
+from easel.media.sheets import labelled
+
+ROOT = Path(__file__).parent.parent
+ROWS = Path(__file__).with_name("gallery_rows.json")
+PICTURES = ROOT / "docs" / "images" / "gallery"
+PAGE = ROOT / "docs" / "gallery.md"
+
+
+def run(command: str, folder: Path) -> str:
+    """Run one command of the page in `folder` and return what it prints; stop with its words when it fails."""
+    words = shlex.split(command)
+    words[:1] = [sys.executable, "-m", "easel.cli"]
+    done = subprocess.run(words, cwd=folder, capture_output=True, text=True, env={**os.environ, "COLUMNS": "80"})
+    if done.returncode:
+        raise SystemExit(f"{command}\n{done.stderr}")
+    return done.stdout
+
+
+def shown(row: dict[str, Any], folder: Path) -> Image.Image | Path:
+    """Return what a row shows: a film's file, one picture, several side by side, or one laid 3 x 3."""
+    files = [folder / name for name in row["shows"]]
+    if files[0].suffix in (".gif", ".webp"):
+        return files[0]
+    images = [Image.open(file).convert("RGB") for file in files]
+    if row.get("times3"):
+        return labelled(images * 9, [""] * 3, [""] * 3, gap=0)
+    return images[0] if len(images) == 1 else labelled(images, row.get("labels", [""] * len(images)), [""])
+
+
+def prepare(folder: Path) -> None:
+    """Write the masks, strokes and lists that commands of the page name."""
+    mask = Image.new("L", (128, 128))
+    ImageDraw.Draw(mask).rectangle((0, 0, 63, 127), fill=255)
+    mask.save(folder / "left-half.png")
+    strokes = [
+        {"points": [[64, 70]], "colour": "#e02020", "width": 78},
+        {"points": [[64, 32], [76, 12]], "colour": "#2e7d32", "width": 10},
+    ]
+    (folder / "strokes.json").write_text(json.dumps(strokes))
+    (folder / "wildcards").mkdir()
+    (folder / "wildcards" / "thing.txt").write_text("car\nrocket\nrobot\ncrown\n")
+
+
+def page(sections: list[dict[str, Any]], printed: dict[str, str]) -> str:
+    """Return the page's text."""
+    lines = [
+        "# Gallery",
+        "",
+        "Every command on this page was run as it stands by `docs/make_gallery.py`, with the starter and nothing else;",
+        "pictures that later commands start from are those that earlier ones drew.",
+    ]
+    for section in sections:
+        lines += ["", f"## {section['title']}"]
+        for row in section["rows"]:
+            lines += ["", f"### {row['title']}", "", row["text"], ""]
+            lines += [f"    {command}" for command in row["commands"]]
+            lines += [f"    {line}" for line in printed.get(row["name"], "").splitlines()]
+            if row.get("shows"):
+                ending = Path(row["shows"][0]).suffix if row["shows"][0].endswith((".gif", ".webp")) else ".png"
+                lines += ["", f"![{row['title']}](images/gallery/{row['name']}{ending})"]
+    return "\n".join(lines) + "\n"
+
+
+def main(names: list[str]) -> None:
+    """Run the rows of these names, or all, and write the page."""
+    sections = json.loads(ROWS.read_text(encoding="utf-8"))
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    printed: dict[str, str] = {}
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made)
+        prepare(folder)
+        for row in (row for section in sections for row in section["rows"]):
+            if names and row["name"] not in names and not row.get("base") and not row.get("prints"):
+                continue
+            outcome = "".join(run(command, folder) for command in row["commands"])
+            if row.get("prints"):
+                printed[row["name"]] = outcome
+            if row.get("shows"):
+                picture = shown(row, folder)
+                if isinstance(picture, Path):
+                    shutil.copyfile(picture, PICTURES / f"{row['name']}{picture.suffix}")
+                else:
+                    picture.save(PICTURES / f"{row['name']}.png", optimize=True)
+            print(row["name"], flush=True)
+    PAGE.write_text(page(sections, printed), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,4 @@
+"""The tiny model as a fixture."""
+
+from tests.tiny import tiny as tiny
+from tests.tiny import tiny_folder as tiny_folder

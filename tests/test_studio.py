@@ -1,0 +1,110 @@
+"""A Studio's methods: their words reach the request, and pictures may come in any form."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy
+import pytest
+from PIL import Image
+
+from easel.core.errors import BadValue, UnknownName
+from easel.core.pictures import Soft
+from easel.core.request import Request
+from easel.media.reading import open_image, png_bytes
+from easel.studio import Studio
+from tests.cli.scripted import ScriptedClient
+
+
+class Settling(ScriptedClient):
+    """Draws seeds where none were given, as every real client does."""
+
+    def submit(self, request: Request) -> str:
+        return super().submit(request.settled())
+
+
+@pytest.fixture
+def client() -> ScriptedClient:
+    return Settling()
+
+
+@pytest.fixture
+def studio(client: ScriptedClient) -> Studio:
+    return Studio(client, "tiny")
+
+
+def picture() -> Image.Image:
+    return Image.fromarray(numpy.random.default_rng(0).integers(0, 256, (24, 40, 3), numpy.uint8))
+
+
+def test_words_of_text_to_image(studio: Studio, client: ScriptedClient) -> None:
+    studio.text_to_image("a fox", cfg_scale=3, cfg_rescale=0.5, cfg_start=0.1, sampler_options=None, seamless="x")
+    (request,) = client.requests
+    assert (request.model, request.recipe, request.seamless) == ("tiny", "text_to_image", "x")
+    guidance = request.guidance
+    assert (guidance.scale, guidance.rescale, guidance.start, guidance.end) == (3, 0.5, 0.1, 1)
+
+
+def test_several_prompts(studio: Studio, client: ScriptedClient) -> None:
+    assert len(studio.image_to_image(["a fox", "an owl"], picture(), seed=1)) == 2
+    assert [request.prompt for request in client.requests] == ["a fox", "an owl"]
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "LA", "P", "CMYK", "1", "I;16"])
+def test_pictures_of_pillow(studio: Studio, client: ScriptedClient, mode: str) -> None:
+    image = picture().convert(mode) if mode != "I;16" else Image.fromarray(numpy.zeros((24, 40), numpy.uint16))
+    studio.image_to_image("a fox", image)
+    assert client.requests[0].start is not None
+    assert open_image(client.requests[0].start.image, "x").size == (40, 24)
+
+
+def test_paths_and_bytes(studio: Studio, client: ScriptedClient, tmp_path: Path) -> None:
+    data = png_bytes(picture())
+    (tmp_path / "fox.png").write_bytes(data)
+    for form in (data, tmp_path / "fox.png", str(tmp_path / "fox.png")):
+        studio.image_to_image("a fox", form)
+    assert {request.start.image for request in client.requests if request.start} == {data}
+    with pytest.raises(BadValue, match=r"image is 'nowhere\.png', allowed is a file that can be read"):
+        studio.image_to_image("a fox", "nowhere.png")
+
+
+def test_words_of_the_others(studio: Studio, client: ScriptedClient) -> None:
+    mask = Image.new("L", (40, 24), 255)
+    studio.image_to_image("a", picture(), strength=0.4, resize="crop and resize", extra_noise=0.1, steps=7)
+    studio.inpaint("b", picture(), mask, strength=1.0, fill="fill", blur=2.0, soft=Soft(contrast=2))
+    studio.inpaint("b", picture())
+    studio.outpaint("c", picture(), left=8, feather=0, strength=0.9)
+    first, second, third, fourth = client.requests
+    assert first.start is not None
+    assert (first.start.strength, first.start.resize, first.start.extra_noise, first.steps) == (
+        0.4,
+        "crop and resize",
+        0.1,
+        7,
+    )
+    assert second.mask is not None and second.mask.soft is not None and second.mask.image == png_bytes(mask)
+    assert (second.mask.fill, second.mask.blur, second.mask.soft.contrast) == ("fill", 2, 2)
+    assert third.mask is not None and third.mask.image is None
+    assert fourth.outpaint is not None and (fourth.outpaint.left, fourth.outpaint.feather) == (8, 0)
+    assert [request.recipe for request in client.requests] == ["image_to_image", "inpaint", "inpaint", "outpaint"]
+
+
+def test_sketches(studio: Studio, client: ScriptedClient) -> None:
+    strokes: list[dict[str, Any]] = [{"points": [[4, 8], [28, 8]], "colour": "red", "width": 4}]
+    studio.sketch("a", strokes, width=32, height=16, paper="blue")
+    studio.sketch("a", strokes, on=picture(), inpaint=True, blur=1.0)
+    blank, drawn = client.requests
+    assert blank.start is not None and open_image(blank.start.image, "x").getpixel((0, 0)) == (0, 0, 255)
+    assert drawn.recipe == "inpaint" and drawn.mask is not None and drawn.mask.blur == 1
+    with pytest.raises(BadValue, match="width is None"):
+        studio.sketch("a", strokes)
+    with pytest.raises(BadValue, match="stroke 1: width"):
+        studio.sketch("a", [{**strokes[0], "width": -1}], width=32, height=16)
+
+
+def test_unknown_words_are_refused(studio: Studio) -> None:
+    with pytest.raises(UnknownName, match="request field 'setps' is not known; nearest"):
+        studio.text_to_image("a fox", setps=4)  # type: ignore[call-arg]
+    with pytest.raises(UnknownName, match="blur"):
+        studio.image_to_image("a fox", picture(), blur=4)  # type: ignore[call-arg]
