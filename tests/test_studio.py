@@ -12,6 +12,7 @@ from PIL import Image
 from easel.core.errors import BadValue, UnknownName
 from easel.core.pictures import Soft
 from easel.core.request import Request
+from easel.core.settings import read_settings
 from easel.media.reading import open_image, png_bytes
 from easel.studio import Studio
 from tests.cli.scripted import ScriptedClient
@@ -108,3 +109,32 @@ def test_unknown_words_are_refused(studio: Studio) -> None:
         studio.text_to_image("a fox", setps=4)  # type: ignore[call-arg]
     with pytest.raises(UnknownName, match="blur"):
         studio.image_to_image("a fox", picture(), blur=4)  # type: ignore[call-arg]
+
+
+def test_upscale(studio: Studio, client: ScriptedClient) -> None:
+    studio.upscale("a fox", picture(), scale=3, overlap=16, width=64, height=64)
+    (request,) = client.requests
+    assert (request.recipe, request.width) == ("tiled_upscale", 64)
+    assert request.tiles is not None
+    assert (request.tiles.scale, request.tiles.overlap) == (3, 16)
+    assert request.start is not None
+    assert request.start.strength == 0.3
+
+
+def test_grids(studio: Studio, client: ScriptedClient) -> None:
+    sheets = studio.grid("a fox", x="Steps=2,3", y="Seed=4-6", z="CFG Scale=1,2", seed=9)
+    assert len(sheets) == 2
+    assert len(client.requests) == 12
+    assert "X Type: Steps" in sheets[0].infotext
+    studio.grid("a fox", x="Denoising=0.2,0.8", start=picture())
+    assert [request.start.strength for request in client.requests[12:] if request.start] == [0.2, 0.8]
+    (sheet,) = studio.matrix("a fox|red|big")
+    assert len(client.requests) == 18
+    assert sheet.image.width > 128
+
+
+def test_styles_and_choices(client: ScriptedClient, tmp_path: Path) -> None:
+    (tmp_path / "styles.csv").write_text("name,prompt,negative_prompt\nSnow,{prompt} in snow,\n")
+    studio = Studio(client, "starter", read_settings(styles=tmp_path / "styles.csv"))
+    studio.text_to_image("a {red|blue} fox", styles=["Snow"], batch_size=4, seed=1)
+    assert {request.prompt for request in client.requests} == {"a red fox in snow", "a blue fox in snow"}

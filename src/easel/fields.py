@@ -17,7 +17,11 @@ from easel.core.limits import OptionValue
 from easel.core.passes import Guidance, Hires, Refiner, Variation, Words
 from easel.core.pictures import Fill, Resize, Soft
 from easel.core.request import Request
+from easel.core.settings import Settings
 from easel.media.reading import png_bytes
+from easel.prompt.spoken import spoken
+from easel.prompt.styles import named, read_styles
+from easel.prompt.wildcards import Wildcards
 
 PictureLike = str | Path | bytes | Image.Image  # a file's path, a file's bytes, or a picture of Pillow's
 
@@ -25,6 +29,7 @@ GUIDANCE = {"cfg_scale": "scale", "cfg_rescale": "rescale", "cfg_start": "start"
 START = ("resize", "strength", "all_steps", "noise_multiplier", "extra_noise", "match_colours")
 MASK = ("channel", "invert", "blur", "fill", "only_masked", "padding", "weight", "soft")
 OUTPAINT = ("left", "right", "top", "bottom", "feather", "reach")
+TILES = ("scale", "upscaler", "overlap")
 STORABLE = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "I;16")  # modes of Pillow that a PNG holds
 
 
@@ -47,6 +52,7 @@ class Fields(TypedDict, total=False):
     batch_size: int
     noise: Literal["CPU", "NV"]
     words: Words
+    styles: Sequence[str]
     variation: Variation
     ensd: int
     refiner: Refiner | None
@@ -86,6 +92,14 @@ class MaskFields(StartFields, total=False):
     soft: Soft | None
 
 
+class TileFields(StartFields, total=False):
+    """What enlarges a picture tile by tile takes besides; see Tiles."""
+
+    scale: float
+    upscaler: str
+    overlap: int
+
+
 class OutpaintFields(StartFields, total=False):
     """What grows a picture takes besides; see Outpaint."""
 
@@ -97,15 +111,24 @@ class OutpaintFields(StartFields, total=False):
     reach: int | None
 
 
-def requests_of(prompt: str | Sequence[str], fields: Mapping[str, Any], **more: Any) -> list[Request]:
-    """Return a request for each prompt. more: fields of the request itself. Raises BadValue or UnknownName."""
-    given = {name: value for name, value in fields.items() if name not in GUIDANCE}
+def requests_of(
+    prompt: str | Sequence[str], fields: Mapping[str, Any], settings: Settings, **more: Any
+) -> list[Request]:
+    """Return the requests of each prompt, styles laid on and choices made. more: fields of the request itself.
+
+    Raises BadValue or UnknownName.
+    """
+    given = {name: value for name, value in fields.items() if name not in (*GUIDANCE, "styles")}
     for options in ("sampler_options", "schedule_options"):
         if given.get(options, {}) is None:
             del given[options]
     guidance = Guidance(**{inner: fields[outer] for outer, inner in GUIDANCE.items() if outer in fields})
     prompts = [prompt] if isinstance(prompt, str) else list(prompt)
-    return [Request(**{**given, **more, "guidance": guidance, "prompt": text}) for text in prompts]
+    names = fields.get("styles", ())
+    styles = [named(name, read_styles(settings.styles)) for name in names]
+    wildcards = Wildcards(settings.wildcards)
+    typed = [Request(**{**given, **more, "guidance": guidance, "prompt": text}) for text in prompts]
+    return [one for each in typed for one in spoken(each.settled(), styles=styles, wildcards=wildcards)]
 
 
 def taken(fields: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:

@@ -14,15 +14,17 @@ from easel.core.client import Done, EngineClient, Event, Failed, WasCancelled
 from easel.core.errors import Cancelled
 from easel.core.request import Request
 from easel.core.result import Picture, Result
-from easel.core.settings import read_settings
+from easel.core.settings import Settings, read_settings
 from easel.fields import (
     MASK,
     OUTPAINT,
     START,
+    TILES,
     MaskFields,
     OutpaintFields,
     PictureLike,
     StartFields,
+    TileFields,
     WordFields,
     picture_file,
     requests_of,
@@ -31,6 +33,7 @@ from easel.fields import (
 )
 from easel.media.masks import difference
 from easel.media.reading import png_bytes
+from easel.prompt.axes import NO_AXIS, Grid, grid, matrix, parse_axis
 
 OnEvent = Callable[[Event], None]
 
@@ -44,15 +47,16 @@ def load(model: str = "starter", **settings: Any) -> Studio:
 
     chosen = read_settings(**settings)
     Library(chosen).find(model)
-    return Studio(open_client(chosen), model)
+    return Studio(open_client(chosen), model, chosen)
 
 
 class Studio:
     """A model ready to draw. Close it, or use it as a context manager, to give back its memory."""
 
-    def __init__(self, client: EngineClient, model: str) -> None:
+    def __init__(self, client: EngineClient, model: str, settings: Settings | None = None) -> None:
         self._client = client
         self._model = model
+        self._settings = settings or read_settings()
 
     def text_to_image(
         self, prompt: str | Sequence[str], *, on_event: OnEvent | None = None, **fields: Unpack[WordFields]
@@ -138,6 +142,63 @@ class Studio:
         masked = {**taken(given, MASK), "image": png_bytes(difference(made, ground))}
         return self._pictures(prompt, given, on_event, recipe="inpaint", start=start, mask=masked)
 
+    def upscale(
+        self,
+        prompt: str | Sequence[str],
+        image: PictureLike,
+        *,
+        on_event: OnEvent | None = None,
+        **fields: Unpack[TileFields],
+    ) -> list[Picture]:
+        """Return a picture enlarged `scale` times and drawn over tile by tile; width and height are a tile's.
+
+        strength, 0..1, is 0.3 where it is not given, so that what the picture shows stays.
+        """
+        given = dict(fields)
+        start = {"strength": 0.3, **taken(given, START), "image": picture_file(image, "image")}
+        tiles = taken(given, TILES)
+        return self._pictures(prompt, given, on_event, recipe="tiled_upscale", start=start, tiles=tiles)
+
+    def grid(
+        self,
+        prompt: str,
+        *,
+        x: str | None = None,
+        y: str | None = None,
+        z: str | None = None,
+        start: PictureLike | None = None,
+        on_event: OnEvent | None = None,
+        **fields: Unpack[WordFields],
+    ) -> list[Picture]:
+        """Return labelled sheets, one for each value of z, in which cells vary as "Steps=4,8,20" says.
+
+        An axis is "NAME=VALUES" as in `easel grid`; all cells are drawn together. start: a picture that cells begin
+        from, so that "Denoising=0.2,0.8" may vary.
+        """
+        from easel.recipes.grids import sheets_of
+
+        (request,) = requests_of(prompt, fields, self._settings, **self._begun(start))
+        axes = [parse_axis(text, request) if text else NO_AXIS for text in (x, y, z)]
+        found = grid(request, *axes)
+        return sheets_of(found, self.cells(found, on_event=on_event))
+
+    def matrix(self, prompt: str, *, on_event: OnEvent | None = None, **fields: Unpack[WordFields]) -> list[Picture]:
+        """Return the sheet of a prompt matrix: in "a fox|red|at night" all but the first part are taken or left."""
+        from easel.recipes.grids import sheets_of
+
+        (request,) = requests_of(prompt, fields, self._settings, **self._begun(None))
+        found = matrix(request)
+        return sheets_of(found, self.cells(found, on_event=on_event))
+
+    def cells(self, found: Grid, *, on_event: OnEvent | None = None) -> list[Picture]:
+        """Return the pictures of a grid's cells (easel.prompt.axes), in order; easel.media.animation makes films."""
+        return [picture for result in self.run(found.requests, on_event=on_event) for picture in result.pictures]
+
+    def _begun(self, start: PictureLike | None) -> dict[str, Any]:
+        if start is None:
+            return {"model": self._model}
+        return {"model": self._model, "recipe": "image_to_image", "start": {"image": picture_file(start, "start")}}
+
     def run(self, requests: Sequence[Request], *, on_event: OnEvent | None = None) -> list[Result]:
         """Return the result of each request; all run together, and one that fails cancels the rest."""
         runs: list[str] = []
@@ -165,7 +226,7 @@ class Studio:
     def _pictures(
         self, prompt: str | Sequence[str], fields: Mapping[str, Any], on_event: OnEvent | None, **parts: Any
     ) -> list[Picture]:
-        requests = requests_of(prompt, fields, model=self._model, **parts)
+        requests = requests_of(prompt, fields, self._settings, model=self._model, **parts)
         return [picture for result in self.run(requests, on_event=on_event) for picture in result.pictures]
 
     def _ending(self, run: str, on_event: OnEvent | None) -> Result:

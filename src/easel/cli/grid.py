@@ -145,42 +145,15 @@ def draw_grid(
 def write_sheets(found: Grid, pictures: dict[int, Picture], out: Path | None) -> list[Path]:
     """Write one labelled sheet for each z and return their paths."""
     from easel.cli.album import write_file
-    from easel.core.result import Picture
     from easel.core.settings import read_settings
     from easel.media.images import day_folder, save_picture
-    from easel.media.sheets import labelled
+    from easel.recipes.grids import sheets_of
 
-    paths: list[Path] = []
-    for z, name in enumerate(found.z.values):
-        size = len(found.x) * len(found.y)
-        some = [pictures[number] for number in range(z * size, (z + 1) * size)]
-        title = f"{found.z.label}: {name}" if found.z.label else ""
-        sheet = labelled([p.image for p in some], heads(found.x), heads(found.y), title=title)
-        whole = Picture(sheet, some[0].seed, f"{some[0].infotext}, {script_fields(found)}")
-        if out is None:
-            paths.append(save_picture(whole, day_folder(read_settings().outputs, KIND)))
-        else:
-            numbered = out.with_stem(f"{out.stem}-{z + 1}") if len(found.z) > 1 else out
-            paths.append(write_file(whole, numbered))
-    return paths
-
-
-def heads(axis: Any) -> list[str]:
-    """Return the labels of an axis' values; the first says what varies."""
-    if not axis.label or axis.label.startswith("Prompt"):
-        return list(axis.values)
-    return [f"{axis.label}: {value}" for value in axis.values]
-
-
-def script_fields(found: Grid) -> str:
-    """Return the infotext fields by which A1111 records a grid."""
-    from easel.prompt.infotext import quoted
-
-    said = [f"Script: {quoted('X/Y/Z plot')}"]
-    for letter, axis in zip("XYZ", (found.x, found.y, found.z), strict=True):
-        if axis.label:
-            said += [f"{letter} Type: {axis.label}", f"{letter} Values: {quoted(', '.join(axis.values))}"]
-    return ", ".join(said)
+    sheets = sheets_of(found, [pictures[number] for number in range(len(pictures))])
+    if out is None:
+        return [save_picture(sheet, day_folder(read_settings().outputs, KIND)) for sheet in sheets]
+    names = [out.with_stem(f"{out.stem}-{z}") for z in range(1, len(sheets) + 1)] if len(sheets) > 1 else [out]
+    return [write_file(sheet, name) for sheet, name in zip(sheets, names, strict=True)]
 
 
 def write_film(

@@ -30,9 +30,9 @@ Layer = Callable[[Tensor], Tensor]
 
 
 class Plane:
-    """The activations of one picture between two layers, (channels, height, width), and their statistics.
+    """The activations of one picture between two layers, (1, channels, height, width), and their statistics.
 
-    tile: (height, width) of the boxes in which it is read and written.
+    Channels lie together in memory, as convolutions read them. tile: (height, width) of the boxes in which it is read and written.
     """
 
     def __init__(self, data: Tensor, tile: tuple[int, int], device: torch.device) -> None:
@@ -40,26 +40,26 @@ class Plane:
         self.tile = tile
         self.device = device
         self.counted = 0
-        self.means = torch.zeros(data.shape[0], dtype=torch.float64)
-        self.squares = torch.zeros(data.shape[0], dtype=torch.float64)
+        self.means = torch.zeros(data.shape[1], dtype=torch.float64)
+        self.squares = torch.zeros(data.shape[1], dtype=torch.float64)
 
     @staticmethod
     def of(whole: Tensor, tile: tuple[int, int]) -> Plane:
         """Return the plane of activations (1, channels, height, width) that are there."""
-        plane = Plane(whole[0].to("cpu"), tile, whole.device)
+        plane = Plane(whole.to("cpu").contiguous(memory_format=torch.channels_last), tile, whole.device)
         for box in plane.boxes():
             plane.count(plane.at(box))
         return plane
 
     def like(self, channels: int, scale: int = 1) -> Plane:
         """Return an empty plane of so many channels, `scale` times as large."""
-        height, width = self.data.shape[1] * scale, self.data.shape[2] * scale
-        data = torch.empty((channels, height, width), dtype=self.data.dtype)
+        height, width = self.data.shape[2] * scale, self.data.shape[3] * scale
+        data = torch.empty((1, channels, height, width), dtype=self.data.dtype, memory_format=torch.channels_last)
         return Plane(data, (self.tile[0] * scale, self.tile[1] * scale), self.device)
 
     def boxes(self) -> Iterator[Box]:
         """Yield the tiles, row by row."""
-        _, height, width = self.data.shape
+        height, width = self.data.shape[2:]
         for top in range(0, height, self.tile[0]):
             for left in range(0, width, self.tile[1]):
                 yield top, min(top + self.tile[0], height), left, min(left + self.tile[1], width)
@@ -67,23 +67,31 @@ class Plane:
     def at(self, box: Box) -> Tensor:
         """Return what stands in a box, (1, channels, h, w) on the device."""
         top, bottom, left, right = box
-        return self.data[None, :, top:bottom, left:right].to(self.device)
+        return self.data[:, :, top:bottom, left:right].to(self.device)
 
     def write(self, box: Box, values: Tensor) -> None:
         """Keep what a layer gave for a box, (1, channels, h, w), and count it."""
         top, bottom, left, right = box
-        self.data[:, top:bottom, left:right] = values[0].to("cpu")
+        self.data[:, :, top:bottom, left:right] = values.to("cpu")
         self.count(values)
 
-    def forget(self) -> None:
-        """Begin to count anew, where a plane is written over."""
-        self.counted = 0
+    def over(self, channels: int) -> Plane:
+        """Return a plane of so many channels to write over this one box by box, in its memory where they fit."""
+        if channels > self.data.shape[1]:
+            return self.like(channels)
+        return Plane(self.data[:, :channels], self.tile, self.device)
+
+    def compact(self) -> Plane:
+        """Return this plane in no more memory than it needs."""
+        if self.data.untyped_storage().nbytes() > self.data.numel() * self.data.element_size():
+            self.data = self.data.clone(memory_format=torch.channels_last)
+        return self
 
     def count(self, values: Tensor) -> None:
         """Take a part, (1, channels, h, w), into the statistics: Chan, Golub and LeVeque 1979, pairwise updating."""
-        part = values[0].to(torch.float32).flatten(1)
-        variance, mean = torch.var_mean(part, dim=1, correction=0)
-        variance, mean, n = variance.to("cpu", torch.float64), mean.to("cpu", torch.float64), part.shape[1]
+        variance, mean = torch.var_mean(values[0].to(torch.float32), dim=(1, 2), correction=0)
+        variance, mean = variance.to("cpu", torch.float64), mean.to("cpu", torch.float64)
+        n = values.shape[2] * values.shape[3]
         total = self.counted + n
         away = mean - self.means
         if not self.counted:
@@ -118,7 +126,7 @@ class Margins:
 
 def around(plane: Plane, box: Box, wrap: str) -> tuple[Tensor, Margins]:
     """Return a box with one row and column more on each side, as far as the picture goes; in `wrap` it goes around."""
-    _, height, width = plane.data.shape
+    height, width = plane.data.shape[2:]
     top, bottom, left, right = box
     tall, wide = "y" in wrap, "x" in wrap
     margins = Margins(tall or top > 0, tall or bottom < height, wide or left > 0, wide or right < width)
@@ -126,8 +134,8 @@ def around(plane: Plane, box: Box, wrap: str) -> tuple[Tensor, Margins]:
     columns = range(left - margins.left, right + margins.right)
     if rows.start >= 0 and rows.stop <= height and columns.start >= 0 and columns.stop <= width:
         return plane.at((rows.start, rows.stop, columns.start, columns.stop)), margins
-    picked = plane.data[:, [row % height for row in rows]][..., [column % width for column in columns]]
-    return picked[None].to(plane.device), margins
+    picked = plane.data[:, :, [row % height for row in rows]][..., [column % width for column in columns]]
+    return picked.to(plane.device), margins
 
 
 def convolved(conv: Conv2d, x: Tensor, margins: Margins, *, grown: int = 1) -> Tensor:
@@ -141,22 +149,22 @@ def convolved(conv: Conv2d, x: Tensor, margins: Margins, *, grown: int = 1) -> T
 
 
 def resnet(block: Any, x: Plane) -> Plane:
-    """Return a residual block of a plane, which is written over where the channels stay as many."""
+    """Return a residual block of a plane, which is written over."""
     hidden = x.like(block.conv1.out_channels)
     norm, wrap = x.normed_by(block.norm1), wrapped_axes(block.conv1)
     for box in x.boxes():
         part, margins = around(x, box, wrap)
         hidden.write(box, convolved(block.conv1, block.nonlinearity(norm(part)), margins))
     norm = hidden.normed_by(block.norm2)
-    out = x if block.conv_shortcut is None else x.like(block.conv2.out_channels)
-    out.forget()
+    out = x.over(block.conv2.out_channels)
     for box in x.boxes():
         part, margins = around(hidden, box, wrap)
         change = convolved(block.conv2, block.nonlinearity(norm(part)), margins)
         kept = x.at(box)
         kept = kept if block.conv_shortcut is None else block.conv_shortcut(kept)
         out.write(box, (kept + change) / block.output_scale_factor)
-    return out
+    del x, hidden
+    return out.compact()
 
 
 def upsampled(layer: Any, x: Plane) -> Plane:
@@ -173,7 +181,7 @@ def upsampled(layer: Any, x: Plane) -> Plane:
 def finished(decoder: Any, x: Plane) -> Tensor:
     """Return the pixels (3, height, width) of the decoder's last plane, on the processor."""
     norm, wrap = x.normed_by(decoder.conv_norm_out), wrapped_axes(decoder.conv_out)
-    pixels = torch.empty((decoder.conv_out.out_channels, *x.data.shape[1:]), dtype=x.data.dtype)
+    pixels = torch.empty((decoder.conv_out.out_channels, *x.data.shape[2:]), dtype=x.data.dtype)
     for box in x.boxes():
         part, margins = around(x, box, wrap)
         top, bottom, left, right = box

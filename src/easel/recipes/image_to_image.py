@@ -46,7 +46,10 @@ def image_to_image(request: Request, model: Model) -> Generator[Work, Any, tuple
     pixels = yield from decode(settled, one.last_leader.model, latents, worn)
 
     def edit(images: list[Image]) -> list[Image]:
-        return recoloured(start, images, [resized(image, (settled.width, settled.height), start.resize)] * len(images))
+        if not start.match_colours:
+            return images
+        like = resized(image, (settled.width, settled.height), start.resize)
+        return recoloured(start, images, [like] * len(images))
 
     more = start_fields(start) | refiner_fields(request, refiner)
     return (yield from finish(settled, model, pixels, more=more, edit=edit))
