@@ -244,6 +244,7 @@ ANYTHING = st.lists(st.sampled_from(MARKS), max_size=30).map("".join)
 
 @given(CHOICES, st.integers())
 @example("{2$$a|b|c}", 0)
+@example("{2$$ and $${a}|b}", 0)
 def test_a_draw_is_one_of_the_outcomes(text: str, seed: int) -> None:
     found = list(itertools.islice(outcomes(text, lookup), 5000))
     drawn = draw(text, seed, lookup)

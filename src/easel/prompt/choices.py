@@ -146,7 +146,8 @@ def pairs_of(text: str) -> dict[int, tuple[int, list[int]]]:
             if start in variables:
                 refuse_variable(text, start)
             found[start] = token.start(), bars
-        dollar = token.end() if token[0].endswith("$") and not token["escaped"] else -1
+        sign = token[0].endswith("$") and not token[0].endswith("$$")  # two end a joiner: {2$$ and $${a|b}}
+        dollar = token.end() if sign and not token["escaped"] else -1
     return found
 
 
