@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 from rich.cells import cell_len
 
+from easel.cli.commands import COMMANDS
 from easel.media.metadata import encode
 from easel.prompt.infotext import write
 from tests.cli.conftest import Easel
@@ -61,6 +62,14 @@ def test_help_names_every_command(easel: Easel, arguments: list[str]) -> None:
     ending = easel(*arguments)
     assert (ending.code, ending.err) == (0, "")
     assert all(f"\n  {name} " in ending.out for name in ("txt2img", "info", "models", "doctor"))
+
+
+def test_the_list_says_what_each_command_says_of_itself(easel: Easel) -> None:
+    for name, (_, _, said) in COMMANDS.items():
+        ending = easel(name, "--help")
+        assert ending.code == 0
+        assert ending.lines[0].startswith(f"Usage: easel {name} ")
+        assert " ".join(said.split()) in " ".join(ending.out.split())
 
 
 def test_help_fits_80_columns(easel: Easel, monkeypatch: pytest.MonkeyPatch) -> None:

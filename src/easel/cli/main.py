@@ -9,14 +9,15 @@ from typing import Annotated
 
 import typer
 
-from easel.cli import doctor, grid, img2img, info, inpaint, models, outpaint, prompt, replay, sketch, txt2img, upscale
+from easel.cli.commands import Commands
 from easel.cli.endings import MACHINE, OK, code_for, say_error, trace
-from easel.cli.layout import HELP, GroupedCommand
+from easel.cli.layout import HELP
 from easel.core.errors import EaselError
 from easel.core.version import version
 
 app = typer.Typer(
     name="easel",
+    cls=Commands,
     help="Pictures from words, on your own machine.",
     epilog='Try: easel txt2img "a red fox".  Docs: docs/cli.md.',
     context_settings=HELP,
@@ -24,19 +25,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-app.command("txt2img", cls=GroupedCommand)(txt2img.txt2img)
-app.command("img2img", cls=GroupedCommand)(img2img.img2img)
-app.command("inpaint", cls=GroupedCommand)(inpaint.inpaint)
-app.command("outpaint", cls=GroupedCommand)(outpaint.outpaint)
-app.command("sketch", cls=GroupedCommand)(sketch.sketch)
-app.command("upscale", cls=GroupedCommand)(upscale.upscale)
-app.command("grid", cls=GroupedCommand)(grid.grid)
-app.command("matrix", cls=GroupedCommand)(grid.matrix)
-app.command("info", cls=GroupedCommand)(info.info)
-app.command("replay", cls=GroupedCommand)(replay.replay)
-app.add_typer(models.app, name="models")
-app.add_typer(prompt.app, name="prompt")
-app.command("doctor", cls=GroupedCommand)(doctor.doctor)
 
 
 def show_version(wanted: bool) -> None:

@@ -27,6 +27,7 @@ from easel.models.edges import wrapped_axes
 
 Box = tuple[int, int, int, int]  # top, bottom, left, right
 Layer = Callable[[Tensor], Tensor]
+Then = Callable[[Box, Tensor], Tensor]
 
 
 class Plane:
@@ -148,22 +149,27 @@ def convolved(conv: Conv2d, x: Tensor, margins: Margins, *, grown: int = 1) -> T
     return F.conv2d(F.pad(x, pads), conv.weight, conv.bias)
 
 
-def resnet(block: Any, x: Plane) -> Plane:
-    """Return a residual block of a plane, which is written over."""
-    hidden = x.like(block.conv1.out_channels)
-    norm, wrap = x.normed_by(block.norm1), wrapped_axes(block.conv1)
+def through(x: Plane, out: Plane, norm: GroupNorm, act: Layer, conv: Conv2d, then: Then) -> None:
+    """Write to `out` what `then` makes, box by box, of a plane normed, activated and convolved."""
+    normed, wrap = x.normed_by(norm), wrapped_axes(conv)
     for box in x.boxes():
         part, margins = around(x, box, wrap)
-        hidden.write(box, convolved(block.conv1, block.nonlinearity(norm(part)), margins))
-    norm = hidden.normed_by(block.norm2)
-    out = x.over(block.conv2.out_channels)
-    for box in x.boxes():
-        part, margins = around(hidden, box, wrap)
-        change = convolved(block.conv2, block.nonlinearity(norm(part)), margins)
+        out.write(box, then(box, convolved(conv, act(normed(part)), margins)))
+
+
+def resnet(block: Any, x: Plane) -> Plane:
+    """Return a residual block of a plane, which is written over."""
+
+    def added(box: Box, change: Tensor) -> Tensor:
         kept = x.at(box)
         kept = kept if block.conv_shortcut is None else block.conv_shortcut(kept)
-        out.write(box, (kept + change) / block.output_scale_factor)
-    del x, hidden
+        return (kept + change) / block.output_scale_factor
+
+    hidden = x.like(block.conv1.out_channels)
+    through(x, hidden, block.norm1, block.nonlinearity, block.conv1, lambda box, values: values)
+    out = x.over(block.conv2.out_channels)
+    through(hidden, out, block.norm2, block.nonlinearity, block.conv2, added)
+    del hidden  # before the copy that compact() makes
     return out.compact()
 
 
@@ -179,15 +185,10 @@ def upsampled(layer: Any, x: Plane) -> Plane:
 
 
 def finished(decoder: Any, x: Plane) -> Tensor:
-    """Return the pixels (3, height, width) of the decoder's last plane, on the processor."""
-    norm, wrap = x.normed_by(decoder.conv_norm_out), wrapped_axes(decoder.conv_out)
-    pixels = torch.empty((decoder.conv_out.out_channels, *x.data.shape[2:]), dtype=x.data.dtype)
-    for box in x.boxes():
-        part, margins = around(x, box, wrap)
-        top, bottom, left, right = box
-        values = convolved(decoder.conv_out, decoder.conv_act(norm(part)), margins)
-        pixels[:, top:bottom, left:right] = values[0].to("cpu")
-    return pixels
+    """Return the pixels (channels, height, width) of the decoder's last plane, on the processor."""
+    pixels = x.like(decoder.conv_out.out_channels)
+    through(x, pixels, decoder.conv_norm_out, decoder.conv_act, decoder.conv_out, lambda box, values: values)
+    return pixels.data[0]
 
 
 def check_decoder(decoder: Any) -> None:
