@@ -220,3 +220,11 @@ def test_closing_at_every_yield_leaves_nothing_behind(tiny: Model, upscaler: str
         story.close()
         with pytest.raises(StopIteration):
             next(story)
+
+
+@pytest.mark.parametrize("upscaler", ["Latent", "Lanczos"])
+def test_an_inpainting_checkpoint_paints_all_over_in_both_passes(tiny_inpainting: Model, upscaler: str) -> None:
+    works, pictures = told(ask(batch_size=2, hires=hires(upscaler=upscaler)), tiny_inpainting)
+    assert [picture.image.size for picture in pictures] == [(128, 128)] * 2
+    shapes = [tuple(work.batch.extra["inpaint"].shape[1:]) for work in works if isinstance(work, Evaluate)]
+    assert shapes == [(5, 8, 8)] * 4 + [(5, 16, 16)] * 3

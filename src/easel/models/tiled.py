@@ -33,7 +33,8 @@ Then = Callable[[Box, Tensor], Tensor]
 class Plane:
     """The activations of one picture between two layers, (1, channels, height, width), and their statistics.
 
-    Channels lie together in memory, as convolutions read them. tile: (height, width) of the boxes in which it is read and written.
+    Channels lie together in memory, as convolutions read them.
+    tile: (height, width) of the boxes in which it is read and written. device: where the work is done.
     """
 
     def __init__(self, data: Tensor, tile: tuple[int, int], device: torch.device) -> None:
