@@ -20,7 +20,7 @@ from torch import Tensor
 from easel.core.passes import Guidance
 from easel.core.request import Request
 from easel.core.settings import read_settings
-from easel.core.work import Decode, Evaluate, Rows
+from easel.core.work import Decode, Evaluate, Rows, Text
 from easel.engine.engine import Engine
 from easel.engine.runner import perform
 from easel.models.family import Model
@@ -77,7 +77,7 @@ def seconds_of_forward(model: Model, width: int, rounds: int = 5) -> float:
     """Return the median seconds of one bare forward of `width` rows at the model's own size."""
     cell = model.latent.downscale
     side = (model.defaults.height // cell, model.defaults.width // cell)
-    (lead,) = model.encode(["a fox"])
+    (lead,) = model.encode([Text("a fox")])
     rows = Rows(
         torch.randn(width, model.latent.channels, *side),
         torch.full((width,), 3.0, dtype=torch.float64),

@@ -49,7 +49,7 @@ class Reader:
                 words.append(([], weight))
             words[-1][0].append(number)
             ended = str(self.tokenizer.convert_ids_to_tokens(number)).endswith("</w>")
-        return [(self.tokenizer.decode(numbers).strip(), weight) for numbers, weight in words]
+        return [(str(self.tokenizer.decode(numbers)).strip(), weight) for numbers, weight in words]
 
 
 def load_reader(folder: Path, room: int = CHUNK) -> Reader:

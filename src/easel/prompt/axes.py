@@ -139,8 +139,8 @@ def parse_axis(text: str, request: Request) -> Axis:
 
 def values_of(text: str) -> list[str]:
     """Return the values of a comma-separated list, in which quotes hold commas together."""
-    row: list[str] = next(csv.reader([" ".join(text.splitlines())], skipinitialspace=True), [])
-    return [value.strip() for value in row]
+    rows = list(csv.reader([" ".join(text.splitlines())], skipinitialspace=True))
+    return [value.strip() for row in rows for value in row]
 
 
 def spread(text: str, path: str) -> list[str]:
