@@ -89,3 +89,11 @@ def test_listing_needs_no_torch() -> None:
         "Library(read_settings()).identities(); sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+def test_embeddings_are_known_by_name(tmp_path: Path) -> None:
+    (tmp_path / "embeddings" / "more").mkdir(parents=True)
+    for name in ("EasyNegative.safetensors", "more/hands.PT", "notes.txt"):
+        (tmp_path / "embeddings" / name).touch()
+    assert Library(read_settings(models=tmp_path)).embeddings() == ("EasyNegative", "hands")
+    assert Library(read_settings(models=tmp_path / "none")).embeddings() == ()

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from easel.core.errors import BadValue, UnknownName
+from easel.core.errors import BadValue, UnknownName, Unsupported
 from easel.core.passes import Guidance
 from easel.core.request import Request
 from easel.core.work import Decode, Encode, Evaluate, Finish, Work
@@ -139,3 +139,16 @@ def test_options_of_a_model_s_own_sampler_are_checked(tiny: Model) -> None:
 def test_steps_are_told_from_sigmas() -> None:
     sigmas = (10.0, 5.0, 2.0, 0.0)
     assert [step_at(sigmas, sigma) for sigma in (11.0, 10.0, 7.0, 5.0, 2.0, 1.0)] == [0, 0, 0, 1, 2, 2]
+
+
+def test_networks_and_embeddings_are_refused_by_name() -> None:
+    with pytest.raises(Unsupported, match="<lora:snow> cannot be used yet"):
+        check(Request(prompt="a fox <lora:snow:0.8>"))
+    with pytest.raises(Unsupported, match="the embedding EasyNegative cannot be used yet"):
+        check(Request(prompt="a fox", negative_prompt="(easynegative:1.2)"), ("EasyNegative",))
+    check(Request(prompt="a fox, easy # <lora:commented:1>"), ("EasyNegative",))
+
+
+def test_too_many_ands_are_refused() -> None:
+    with pytest.raises(BadValue, match="100 parts joined by AND"):
+        check(Request(prompt=" AND ".join(["a"] * 100)))

@@ -31,6 +31,7 @@ class Models(Protocol):
     def find(self, name: str) -> Identity: ...
     def load(self, name: str) -> Model: ...
     def rest(self) -> None: ...
+    def embeddings(self) -> tuple[str, ...]: ...
     def close(self) -> None: ...
 
 
@@ -51,7 +52,7 @@ class LocalClient:
         if self._closing.is_set():
             raise ResourceError("the engine is closed; open a new client.")
         settled = request.settled()
-        check(settled)
+        check(settled, self._models.embeddings())
         for name in models_of(settled):
             self._models.find(name)
         run = uuid4().hex[:12]

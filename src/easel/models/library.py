@@ -16,6 +16,7 @@ from easel.models.identify import Identity, identify, is_model
 if TYPE_CHECKING:
     from easel.models.family import Model
 
+EMBEDDING_FILES = (".pt", ".bin", ".safetensors", ".png", ".webp")
 STARTER = Path(__file__).parent.parent / "starter" / "model"
 
 
@@ -70,6 +71,12 @@ class Library:
         if path not in self._loaded:
             self._loaded[path] = load(identify(path, shown), self._settings)
         return self._loaded[path]
+
+    def embeddings(self) -> tuple[str, ...]:
+        """Return the names of the textual inversion files in the folder "embeddings" of the models folder."""
+        folder = self._settings.models / "embeddings"
+        files = folder.rglob("*") if folder.is_dir() else ()
+        return tuple(sorted(file.stem for file in files if file.suffix.casefold() in EMBEDDING_FILES))
 
     def rest(self) -> None:
         """Give back the memory that forwards have left; called when there has been nothing to do for a while."""

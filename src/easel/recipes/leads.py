@@ -5,7 +5,7 @@ Knows the plan of a prompt and a model's encode; knows no latents.
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from easel.core.request import Request
 from easel.core.work import Encode, Text, Work
 from easel.models.conditioning import Conditioning
 from easel.models.family import Model
+from easel.prompt.embeddings import embeddings_in
 from easel.prompt.networks import split_networks
 from easel.prompt.plan import Held, held_at, parts, plan, plan_negative, strip_comments
 
@@ -63,8 +64,12 @@ def bare(prompt: str) -> str:
     return split_networks(strip_comments(prompt))[0]
 
 
-def check_words(request: Request) -> None:
-    """Raise Unsupported for extra networks, by name, which no adapter can honour yet; BadValue for too many ANDs."""
+def check_words(request: Request, embeddings: Iterable[str] = ()) -> None:
+    """Raise Unsupported, by name, for extra networks and embeddings; BadValue for too many ANDs.
+
+    embeddings: the names of those that there are. No adapter can honour either yet.
+    """
+    embeddings = tuple(embeddings)
     prompts = [request.prompt, request.negative_prompt]
     prompts += [request.hires.prompt, request.hires.negative_prompt] if request.hires else []
     for prompt in prompts:
@@ -72,3 +77,5 @@ def check_words(request: Request) -> None:
             raise BadValue("prompt", f"{count} parts joined by AND", f"at most {MOST_PARTS}")
         for tag in split_networks(strip_comments(prompt))[1]:
             raise Unsupported(f"<{tag.kind}:{tag.name}> cannot be used yet; take it out of the prompt.")
+        for name in embeddings_in(strip_comments(prompt), embeddings):
+            raise Unsupported(f"the embedding {name} cannot be used yet; take it out of the prompt.")
