@@ -80,14 +80,14 @@ def sample(one: Pass) -> Generator[Work, Any, Tensor]:
     story = sampling(settled.sampler, path, one.x, sigmas, noise, request.sampler_options)
     total = one.steps or len(sigmas) - 1
     previews = Previews(request, one.done, one.worn)
-    guides: dict[int, Guide] = {}
+    guides = {id(who): guide_of(one, who.lead) for who in (one.leader, one.refiner) if who is not None}
     step = call = 0
     try:
         evaluation = next(story)
         while True:
             step = max(step, step_at(sigmas, evaluation.sigma))  # Restart goes back up now and then
             leader = one.leader_at(evaluation.sigma)
-            guide = guides.setdefault(id(leader), guide_of(one, leader.lead))
+            guide = guides[id(leader)]
             progress = Progress(one.done + step, total, previews.take())
             predictions = yield from predict(one, leader, guide.layout(evaluation), evaluation, call, progress)
             denoised = blended(guide.combine(predictions, evaluation, path), evaluation, one.blend)
