@@ -147,7 +147,9 @@ def reshape(folder: Path) -> Path:
 
 def pickle(folder: Path) -> Path:
     file = folder / "unet" / "diffusion_pytorch_model.safetensors"
-    return file.rename(file.with_suffix(".bin"))
+    file.unlink()
+    torch.save({"weight": Path("x")}, file.with_suffix(".bin"))
+    return file.with_suffix(".bin")
 
 
 def lose(folder: Path) -> Path:
@@ -167,8 +169,8 @@ def no_words(folder: Path) -> Path:
         (forget, Incomplete, "first 'decoder.conv_in.weight'"),
         (add, Mismatch, "first 'stranger'"),
         (reshape, Mismatch, r"'conv_in.weight' is \(32, 4, 1, 1\)"),
-        (pickle, Unsafe, "safetensors"),
-        (lose, Incomplete, "no safetensors weights"),
+        (pickle, Unsafe, "asks for pathlib"),
+        (lose, Incomplete, "no weights here"),
         (no_words, Incomplete, "missing"),
     ],
 )

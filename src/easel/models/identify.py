@@ -8,12 +8,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from easel.core.errors import Incomplete, Unrecognised, Unsafe
+from easel.core.errors import Incomplete, Unrecognised
 from easel.models.jsonfiles import read_json
-from easel.models.listing import read_listing
+from easel.models.opening import listing_of
 from easel.models.single import contents_of
 
-SUFFIXES = (".safetensors",)  # of single files, the preferred first
+SUFFIXES = (".safetensors", ".ckpt", ".pt", ".pth", ".bin")  # of single files, the preferred first
+STEMS = ("diffusion_pytorch_model", "model", "pytorch_model")  # of a component's weights in a folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,7 @@ def identify_file(file: Path, name: str | None = None) -> Identity:
 
 
 def identify_folder(path: Path, name: str | None = None) -> Identity:
-    """Return the identity of a diffusers folder. Raises Unrecognised, Incomplete or Unsafe naming the file."""
+    """Return the identity of a diffusers folder. Raises ModelError naming the file."""
     if not is_model(path):
         raise Unrecognised(f"{path}: no model_index.json here; allowed are a diffusers folder and a single file.")
     index = read_json(path / "model_index.json")
@@ -94,7 +95,7 @@ def identify_folder(path: Path, name: str | None = None) -> Identity:
         )
     for part in ("unet", "vae", "text_encoder"):
         for file in files_of(path / part):
-            read_listing(file)
+            listing_of(file)
     return Identity(
         name=name or path.name,
         path=path,
@@ -107,22 +108,26 @@ def identify_folder(path: Path, name: str | None = None) -> Identity:
 
 
 def files_of(folder: Path) -> tuple[Path, ...]:
-    """Return the safetensors files of a component's folder, shards in the order of its index.
+    """Return the weights files of a component's folder, shards in the order of its index; safetensors before pickles.
 
-    Raises Incomplete where files are missing, Unsafe where only pickles are there.
+    Raises Incomplete where files are missing.
     """
-    for stem in ("diffusion_pytorch_model", "model"):
-        index = folder / f"{stem}.safetensors.index.json"
-        if index.is_file():
-            names = sorted(set(read_json(index).get("weight_map", {}).values()))
-            missing = [name for name in names if not (folder / name).is_file()]
-            if missing or not names:
-                raise Incomplete(f"{folder}: shard {missing[0] if missing else '?'} is missing; fetch it again.")
-            return tuple(folder / name for name in names)
-        for single in (folder / f"{stem}.safetensors", folder / f"{stem}.fp16.safetensors"):
-            if single.is_file():
-                return (single,)
-    pickles = sorted((*folder.glob("*.bin"), *folder.glob("*.ckpt"), *folder.glob("*.pt")))
-    if pickles:
-        raise Unsafe(f"{pickles[0]}: a pickle can run code; fetch the model's safetensors files instead.")
-    raise Incomplete(f"{folder}: no safetensors weights here; fetch the whole folder again.")
+    for ending in ("safetensors", "bin"):
+        for stem in STEMS:
+            index = folder / f"{stem}.{ending}.index.json"
+            if index.is_file():
+                return shards_of(folder, index)
+            for single in (folder / f"{stem}.{ending}", folder / f"{stem}.fp16.{ending}"):
+                if single.is_file():
+                    return (single,)
+    raise Incomplete(f"{folder}: no weights here (model.safetensors or .bin); fetch the whole folder again.")
+
+
+def shards_of(folder: Path, index: Path) -> tuple[Path, ...]:
+    """Return the files that an index names, each in the folder itself. Raises Incomplete."""
+    named = read_json(index).get("weight_map", {})
+    names = sorted({str(name) for name in named.values()}) if isinstance(named, dict) else []
+    missing = [name for name in names if Path(name).name != name or not (folder / name).is_file()]
+    if missing or not names:
+        raise Incomplete(f"{folder}: shard {missing[0] if missing else '?'} is missing; fetch it again.")
+    return tuple(folder / name for name in names)

@@ -16,6 +16,7 @@ from easel.models import ldm, ldm_shapes
 from easel.models.ldm_shapes import Shapes
 from easel.models.listing import Listing
 from easel.models.numbers import spread
+from easel.models.opening import listing_of
 from easel.models.sidecar import read_sidecar
 
 NAMES = {"unet": "U-Net", "vae": "autoencoder (VAE)", "text_encoder": "text encoder"}
@@ -201,6 +202,4 @@ class Contents:
 
 def contents_of(file: Path) -> Contents:
     """Return what is in a single file, read from its header. Raises ModelError naming it."""
-    from easel.models.opening import listing_of
-
     return Contents(listing_of(file))
