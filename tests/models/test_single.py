@@ -171,8 +171,13 @@ def without(*prefixes: str) -> Callable[[Tensors], Tensors]:
 
 
 def in_formats(tensors: Tensors) -> Tensors:
-    """Half of the U-Net in float16, the rest in bfloat16, the autoencoder in float32."""
-    formats = {"model.diffusion_model.in": torch.float16, "first_stage_model.": torch.float32}
+    """Parts of the U-Net in float16 and float8, the rest in bfloat16, the autoencoder in float32."""
+    formats = {
+        "model.diffusion_model.in": torch.float16,
+        "model.diffusion_model.middle": torch.float8_e4m3fn,
+        "model.diffusion_model.time": torch.float8_e5m2,
+        "first_stage_model.": torch.float32,
+    }
     return {
         key: value.to(next((dtype for prefix, dtype in formats.items() if key.startswith(prefix)), torch.bfloat16))
         for key, value in tensors.items()
@@ -183,7 +188,13 @@ def in_formats(tensors: Tensors) -> Tensors:
 def test_mixed_formats_load_as_they_are(tmp_path: Path, first: Tensors) -> None:
     mixed = in_formats(first)
     file = write_ldm(tmp_path / "mixed.safetensors", mixed)
-    assert set(identify(file).dtype.split(", ")) == {"bfloat16", "float16", "float32"}
+    assert set(identify(file).dtype.split(", ")) == {
+        "bfloat16",
+        "float16",
+        "float32",
+        "float8 e4m3",
+        "float8 e5m2",
+    }
     assert_is_the_peers(loaded(file), SMALL_1, {key: value.float() for key, value in mixed.items()})
 
 
