@@ -112,6 +112,7 @@ def test_single_files_are_found_and_loaded(checkpoint: Path, tmp_path: Path) -> 
     assert set(models.places()) - {"starter"} == {"anime/v1.5-pruned"}
     for name in ("anime/v1.5-pruned", "anime/v1.5-pruned.safetensors", "v1.5-pruned", "V1.5-PRUNED.safetensors"):
         assert models.find(name).name == "anime/v1.5-pruned"
+    assert models.find(str(checkpoint)).name == "small"
     assert models.load("v1.5-pruned") is models.load("anime/v1.5-pruned")
     usable, broken = models.identities()
     assert ("anime/v1.5-pruned", "sd 1.x") in [(identity.name, identity.kind) for identity in usable]

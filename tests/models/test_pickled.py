@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from easel.core.errors import Incomplete, Mismatch, ModelError, Unrecognised, Unsafe
 from easel.core.settings import read_settings
@@ -22,6 +24,14 @@ from easel.models.identify import identify
 from easel.models.opening import listing_of
 from easel.models.weights import read_tensors
 from tests.ldm import SMALL_1, SMALL_2, random_tensors, write_ldm
+
+
+@pytest.fixture(scope="module", params=[".ckpt", ".safetensors"])
+def whole(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file of three small tensors, mostly structure."""
+    tensors = {name: torch.ones(2) for name in ("model.diffusion_model.input_blocks.0.0.weight", "b", "c")}
+    file = tmp_path_factory.mktemp("whole") / f"whole{request.param}"
+    return write_ldm(file, tensors) if request.param == ".safetensors" else save(file, {"state_dict": tensors})
 
 
 def save(file: Path, value: Any) -> Path:
@@ -189,6 +199,21 @@ def test_cut_files_are_told(tmp_path: Path, share: float) -> None:
     file.write_bytes(data[: int(len(data) * share)])
     with pytest.raises(ModelError, match="truncated or damaged"):
         listing_of(file)
+
+
+@given(places=st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), min_size=1, max_size=4))
+def test_damage_is_always_told(whole: Path, places: list[tuple[float, int]]) -> None:
+    """Any bytes changed in the structure of a file leave a file that reads, or one line that names it."""
+    data = bytearray(whole.read_bytes())
+    for share, byte in places:
+        data[int(share * len(data))] = byte
+    file = whole.with_name(f"damaged{whole.suffix}")
+    file.write_bytes(data)
+    try:
+        read_tensors((file,))
+        identify(file)
+    except ModelError as error:
+        assert str(file) in str(error) and "\n" not in str(error)
 
 
 def test_compressed_zips_are_refused(tmp_path: Path) -> None:

@@ -62,7 +62,7 @@ class Library:
             return places[meant[0]], meant[0]
         path = Path(name).expanduser()
         if (name.startswith(".") or len(path.parts) > 1) and path.exists():
-            return path, path.resolve().name
+            return path, path.stem if path.is_file() else path.resolve().name
         raise UnknownName("model", name, tuple(places), listing="`easel models list`")
 
     def find(self, name: str) -> Identity:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
+PROTOCOL = 2  # what torch writes, and the one that its weights-only unpickler knows
 MOST_OPCODES = 2_000_000
 SHOWN = 80  # letters of a global in a message
 
@@ -49,6 +50,7 @@ class Follower:
         self.allowed = allowed
         self.stack: list[Any] = []
         self.memory: dict[int, Any] = {}
+        self.protocols: set[int] = set()
 
     def since_mark(self) -> list[Any]:
         """Take and return what lies above the last mark, and the mark. Raises ValueError where there is none."""
@@ -118,7 +120,7 @@ VALUES = (
 )
 STEPS: dict[str, Step] = {
     **dict.fromkeys(VALUES, told),
-    "PROTO": lambda f, _: None,
+    "PROTO": lambda f, number: f.protocols.add(number),
     "FRAME": lambda f, _: None,
     "NONE": lambda f, _: f.push(None),
     "NEWTRUE": lambda f, _: f.push(True),
@@ -166,6 +168,8 @@ def follow(stream: BinaryIO, allowed: Collection[str]) -> Any:
     follower = Follower(allowed)
     for number, (code, argument, _) in enumerate(pickletools.genops(stream)):
         if code.name == "STOP":
+            if strange := follower.protocols - {PROTOCOL}:
+                raise ValueError(f"a pickle of protocol {max(strange)}, torch writes {PROTOCOL}")
             return follower.stack.pop()
         if number > MOST_OPCODES:
             raise ValueError(f"a pickle of more than {MOST_OPCODES} opcodes")

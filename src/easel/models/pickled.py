@@ -101,6 +101,7 @@ def read_pickled(file: Path) -> Listing:
         NotImplementedError,
         struct.error,
         zipfile.BadZipFile,
+        Warning,  # of a senseless escape in a name, where warnings are errors
     ) as error:
         raise Incomplete(f"{file}: truncated or damaged ({one_line(error)}); fetch it again.") from None
 
