@@ -144,7 +144,7 @@ def of_folders(settings: Settings) -> Iterator[Finding]:
     names = ", ".join(model.name for model in usable)
     advice = tuple(error.message for error in broken)
     if not usable:
-        advice = (*advice, f"Put a diffusers folder into {settings.models.absolute()}; EASEL_MODELS names another.")
+        advice = (*advice, f"Put a checkpoint into {settings.models.absolute()}; EASEL_MODELS names another folder.")
     yield Finding("models", "fix" if not usable else "hint" if broken else "ok", names or "none found", advice)
 
 

@@ -1,4 +1,4 @@
-"""`easel models`: which models, samplers, schedules and upscalers there are. Reads no weights and loads no torch."""
+"""`easel models`: which models, samplers, schedules and upscalers there are. Loads no torch."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from easel.cli import modelfiles
 from easel.cli.endings import MACHINE, say_error
 from easel.cli.layout import HELP, GroupedCommand
 
@@ -18,7 +19,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a ta
 HEADS = {"aliases": "also", "schedule": "schedule", "works_on": "works on", "options": "options"}  # columns by fact
 
 app = typer.Typer(
-    help="List models, samplers, schedules and upscalers.",
+    help="List models, samplers, schedules and upscalers; say what a model's file is.",
     no_args_is_help=False,
     context_settings=HELP,
     rich_markup_mode=None,
@@ -27,14 +28,19 @@ app = typer.Typer(
 
 @app.callback(invoke_without_command=True)
 def root(context: typer.Context) -> None:
-    """List models, samplers, schedules and upscalers."""
+    """List models, samplers, schedules and upscalers; say what a model's file is."""
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
 
 
+app.command("identify", cls=GroupedCommand)(modelfiles.identify)
+app.command("hash", cls=GroupedCommand)(modelfiles.hashes)
+app.command("info", cls=GroupedCommand)(modelfiles.info)
+
+
 @app.command("list", cls=GroupedCommand)
 def list_models(as_json: AsJson = False) -> None:
-    """List models; folders that cannot be used, with the reason."""
+    """List models; folders and files that cannot be used, with the reason."""
     from easel.cli.layout import bytes_in_words, console, show, table
     from easel.core.settings import read_settings
     from easel.models.library import Library
@@ -47,6 +53,8 @@ def list_models(as_json: AsJson = False) -> None:
                 "name": model.name,
                 "family": model.family,
                 "variant": model.variant,
+                "inpaints": model.inpaints,
+                "layout": model.layout,
                 "prediction": model.prediction,
                 "bytes": model.size,
                 "path": str(model.path),
@@ -57,13 +65,14 @@ def list_models(as_json: AsJson = False) -> None:
     elif usable:
         shown = table("name", "family", "size", "where")
         for model in usable:
-            shown.add_row(model.name, f"{model.family} {model.variant}", bytes_in_words(model.size), str(model.path))
+            shown.add_row(model.name, model.kind, bytes_in_words(model.size), str(model.path))
         show(console(), shown)
     for error in broken:
         say_error(error.message)
     if not usable:
         say_error(
-            f"no model found; put a diffusers folder into {settings.models.absolute()} (EASEL_MODELS changes it)."
+            f"no model found; put a checkpoint or a diffusers folder into {settings.models.absolute()} (EASEL_MODELS "
+            "changes it; EASEL_MODEL_FOLDERS adds those of other programs)."
         )
         raise typer.Exit(MACHINE)
 

@@ -9,10 +9,16 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from tomllib import TOMLDecodeError
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
 
 from easel.core.errors import BadValue
 from easel.core.values import translated
@@ -30,7 +36,8 @@ def settings_file() -> Path:
 class Settings(BaseSettings):
     """The house's settings.
 
-    models: folder of the user's own models. outputs: folder for pictures. wildcards: folder of lists that stand for
+    models: folder of the user's own models. model_folders: folders of other programs whose models are used where they
+    stand, in the environment joined as in PATH. outputs: folder for pictures. wildcards: folder of lists that stand for
     __name__ in prompts. styles: A1111's file of named prompts. device: where forwards run.
     precision: number format of the weights; auto is bfloat16 where the processor has it, else float32.
     threads: processor threads for forwards, 0 for all. max_rows: rows of one forward at most.
@@ -39,6 +46,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="EASEL_", frozen=True, extra="forbid")
 
     models: Path = Path("models")
+    model_folders: Annotated[tuple[Path, ...], NoDecode] = ()
     outputs: Path = Path("outputs")
     wildcards: Path = Path("wildcards")
     styles: Path = Path("styles.csv")
@@ -46,6 +54,12 @@ class Settings(BaseSettings):
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     threads: int = Field(default=0, ge=0, le=1024)
     max_rows: int = Field(default=64, ge=1, le=4096)
+
+    @field_validator("model_folders", mode="before")
+    @classmethod
+    def apart(cls, value: object) -> object:
+        """Return the folders of one text, as the environment has them, as several."""
+        return tuple(part for part in value.split(os.pathsep) if part) if isinstance(value, str) else value
 
     @classmethod
     def settings_customise_sources(

@@ -1,25 +1,30 @@
-"""What is this file? Reads names and headers only: never a tensor, never a pickle, never torch.
+"""What is this model? Reads names and headers only, never torch; runs nothing that a file brings along.
 
-Diffusers folders are known by their model_index.json; single-file checkpoints enter here when they are supported.
+Diffusers folders are known by their model_index.json, single files by the names of their tensors.
 """
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from easel.core.errors import Incomplete, Unrecognised, Unsafe
+from easel.core.errors import Incomplete, Unrecognised
+from easel.models.jsonfiles import read_json
+from easel.models.opening import listing_of
+from easel.models.single import contents_of
 
-LONGEST_HEADER = 100_000_000  # bytes, the format's own limit
+SUFFIXES = (".safetensors", ".ckpt", ".pt", ".pth", ".bin")  # of single files, the preferred first
+STEMS = ("diffusion_pytorch_model", "model", "pytorch_model")  # of a component's weights in a folder
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
     """What a model's files say about it.
 
-    family: key into families. variant: "1.x" or "2.x". prediction: diffusers' prediction_type. size: bytes on disk.
+    family: key into families. variant: "1.x" or "2.x". prediction: diffusers' prediction_type; known_by: how that is
+    known. size: bytes on disk. layout: "folder" (diffusers') or "file". inpaints: whether it is an inpainting
+    checkpoint. dtype: number formats in the file. missing: parts that it goes without, in words. unused: how many
+    tensors no part reads, by what they are.
     """
 
     name: str
@@ -28,21 +33,53 @@ class Identity:
     variant: str
     prediction: str
     size: int
+    layout: str = "folder"
+    inpaints: bool = False
+    known_by: str = "told by the scheduler's config"
+    dtype: str = ""
+    missing: tuple[str, ...] = ()
+    unused: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def kind(self) -> str:
+        """Family and variant in words, such as "sd 1.x inpainting"."""
+        return f"{self.family} {self.variant}{' inpainting' if self.inpaints else ''}"
 
 
 def is_model(path: Path) -> bool:
-    """Return whether `path` looks like a model that identify() would read."""
+    """Return whether `path` looks like a diffusers folder that identify() would read."""
     return (path / "model_index.json").is_file()
 
 
 def identify(path: Path, name: str | None = None) -> Identity:
-    """Return the identity of the model at `path`; raises Unrecognised or Incomplete naming the file."""
-    if path.is_file():
-        raise Unrecognised(
-            f"{path}: single-file checkpoints are not read yet; allowed is a diffusers folder with model_index.json."
-        )
+    """Return the identity of the model at `path`, a folder or a file. Raises ModelError naming the file."""
+    return identify_file(path, name) if path.is_file() else identify_folder(path, name)
+
+
+def identify_file(file: Path, name: str | None = None) -> Identity:
+    """Return the identity of a single file; one without all its parts has an identity too."""
+    contents = contents_of(file)
+    prediction, known_by = contents.prediction
+    return Identity(
+        name=name or file.stem,
+        path=file,
+        family="sd",
+        variant=contents.variant,
+        prediction=prediction,
+        size=file.stat().st_size,
+        layout="file",
+        inpaints=contents.channels == 9,
+        known_by=known_by,
+        dtype=contents.dtype,
+        missing=contents.missing,
+        unused=tuple((what or "not known", len(keys)) for what, keys in contents.unused.items()),
+    )
+
+
+def identify_folder(path: Path, name: str | None = None) -> Identity:
+    """Return the identity of a diffusers folder. Raises ModelError naming the file."""
     if not is_model(path):
-        raise Unrecognised(f"{path}: no model_index.json here; allowed is a diffusers folder.")
+        raise Unrecognised(f"{path}: no model_index.json here; allowed are a diffusers folder and a single file.")
     index = read_json(path / "model_index.json")
     unet = read_json(path / "unet" / "config.json")
     scheduler = read_json(path / "scheduler" / "scheduler_config.json")
@@ -58,7 +95,7 @@ def identify(path: Path, name: str | None = None) -> Identity:
         )
     for part in ("unet", "vae", "text_encoder"):
         for file in files_of(path / part):
-            check_whole(file)
+            listing_of(file)
     return Identity(
         name=name or path.name,
         path=path,
@@ -66,55 +103,31 @@ def identify(path: Path, name: str | None = None) -> Identity:
         variant="2.x" if unet.get("use_linear_projection") else "1.x",
         prediction=str(scheduler.get("prediction_type", "epsilon")),
         size=sum(file.stat().st_size for file in path.rglob("*") if file.is_file()),
+        inpaints=unet.get("in_channels") == 9,
     )
 
 
 def files_of(folder: Path) -> tuple[Path, ...]:
-    """Return the safetensors files of a component's folder, shards in the order of its index.
+    """Return the weights files of a component's folder, shards in the order of its index; safetensors before pickles.
 
-    Raises Incomplete where files are missing, Unsafe where only pickles are there.
+    Raises Incomplete where files are missing.
     """
-    for stem in ("diffusion_pytorch_model", "model"):
-        index = folder / f"{stem}.safetensors.index.json"
-        if index.is_file():
-            names = sorted(set(read_json(index).get("weight_map", {}).values()))
-            missing = [name for name in names if not (folder / name).is_file()]
-            if missing or not names:
-                raise Incomplete(f"{folder}: shard {missing[0] if missing else '?'} is missing; fetch it again.")
-            return tuple(folder / name for name in names)
-        for single in (folder / f"{stem}.safetensors", folder / f"{stem}.fp16.safetensors"):
-            if single.is_file():
-                return (single,)
-    pickles = sorted((*folder.glob("*.bin"), *folder.glob("*.ckpt"), *folder.glob("*.pt")))
-    if pickles:
-        raise Unsafe(f"{pickles[0]}: a pickle can run code; fetch the model's safetensors files instead.")
-    raise Incomplete(f"{folder}: no safetensors weights here; fetch the whole folder again.")
+    for ending in ("safetensors", "bin"):
+        for stem in STEMS:
+            index = folder / f"{stem}.{ending}.index.json"
+            if index.is_file():
+                return shards_of(folder, index)
+            for single in (folder / f"{stem}.{ending}", folder / f"{stem}.fp16.{ending}"):
+                if single.is_file():
+                    return (single,)
+    raise Incomplete(f"{folder}: no weights here (model.safetensors or .bin); fetch the whole folder again.")
 
 
-def check_whole(file: Path) -> None:
-    """Raise Incomplete unless a safetensors file is exactly as long as its header says."""
-    try:
-        with file.open("rb") as opened:
-            length = int.from_bytes(opened.read(8), "little")
-            if length > LONGEST_HEADER:
-                raise ValueError(f"a header of {length} bytes")
-            header = json.loads(opened.read(length))
-        ends = [tensor["data_offsets"][1] for name, tensor in header.items() if name != "__metadata__"]
-        said, size = 8 + length + max(ends, default=0), file.stat().st_size
-        if said != size:
-            raise ValueError(f"{size} bytes, its header speaks of {said}")
-    except (OSError, ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
-        raise Incomplete(f"{file}: truncated or damaged ({error}); fetch it again.") from None
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """Return the object in a JSON file; raises Incomplete where it is missing, cut short or not an object."""
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise Incomplete(f"{path}: missing; fetch the whole folder again.") from None
-    except (OSError, ValueError) as error:
-        raise Incomplete(f"{path}: cannot be read as JSON ({error}); fetch the file again.") from None
-    if not isinstance(found, dict):
-        raise Incomplete(f"{path}: holds no JSON object; fetch the file again.")
-    return found
+def shards_of(folder: Path, index: Path) -> tuple[Path, ...]:
+    """Return the files that an index names, each in the folder itself. Raises Incomplete."""
+    named = read_json(index).get("weight_map", {})
+    names = sorted({str(name) for name in named.values()}) if isinstance(named, dict) else []
+    missing = [name for name in names if Path(name).name != name or not (folder / name).is_file()]
+    if missing or not names:
+        raise Incomplete(f"{folder}: shard {missing[0] if missing else '?'} is missing; fetch it again.")
+    return tuple(folder / name for name in names)

@@ -1,7 +1,7 @@
 """Which models there are, by name, and the loaded ones by identity.
 
-Listing reads no weights and imports no torch. Names are folders under the models folder, "starter" for the embedded
-model, or a path.
+Listing reads no weights and imports no torch. Names are folders and single files under the models folder and those of
+other programs, "starter" for the embedded model, or a path.
 """
 
 from __future__ import annotations
@@ -9,9 +9,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from easel.core.errors import ModelError, UnknownName
+from easel.core.errors import BadValue, Incomplete, ModelError, UnknownName
 from easel.core.settings import Settings
 from easel.models.identify import Identity, identify, is_model
+from easel.models.places import find_models, named
 
 if TYPE_CHECKING:
     from easel.models.family import Model
@@ -26,37 +27,43 @@ class Library:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._loaded: dict[Path, Model] = {}
+        self._named: dict[str, Path] = {}  # names under which loaded ones were asked for
 
     def places(self) -> dict[str, Path]:
         """Return where each known model stands, by name."""
         places = {"starter": STARTER} if is_model(STARTER) else {}
-        folder = self._settings.models
-        for index in sorted(folder.rglob("model_index.json")) if folder.is_dir() else ():
-            places.setdefault(index.parent.relative_to(folder).as_posix(), index.parent)
-        return places
+        found = find_models(self._settings.models, self._settings.model_folders)
+        return {**found, **places}
 
     def identities(self) -> tuple[list[Identity], list[ModelError]]:
-        """Return what can be used, and for each folder that cannot the reason."""
+        """Return what can be used, and for each folder or file that cannot the reason."""
         usable: list[Identity] = []
         broken: list[ModelError] = []
         for name, path in self.places().items():
             try:
-                usable.append(identify(path, name))
+                identity = identify(path, name)
+                if identity.missing:
+                    raise Incomplete(f"{path}: has no {', no '.join(identity.missing)}; needed is a whole checkpoint.")
+                usable.append(identity)
             except ModelError as error:
                 broken.append(error)
         return usable, broken
 
     def where(self, name: str) -> tuple[Path, str]:
-        """Return the folder and the shown name of the model called `name`, or at the path `name`; reads no files.
+        """Return the place and the shown name of the model called `name`, or at the path `name`; reads no files.
 
-        Raises UnknownName.
+        A name may have its ending, and go without its folder where no other model is called so. Raises UnknownName, or
+        BadValue where several are.
         """
         places = self.places()
-        if name in places:
-            return places[name], name
+        meant = [name] if name in places else named(places, name)
+        if len(meant) > 1:
+            raise BadValue("model", name, f"a name that one model has; there are {', '.join(meant)}")
+        if meant:
+            return places[meant[0]], meant[0]
         path = Path(name).expanduser()
         if (name.startswith(".") or len(path.parts) > 1) and path.exists():
-            return path, path.resolve().name
+            return path, path.stem if path.is_file() else path.resolve().name
         raise UnknownName("model", name, tuple(places), listing="`easel models list`")
 
     def find(self, name: str) -> Identity:
@@ -67,9 +74,12 @@ class Library:
         """Return the loaded model called `name`, loading it at its first use; a loaded one is not read again."""
         from easel.models.family import load
 
+        if name in self._named and self._named[name].exists():
+            return self._loaded[self._named[name]]
         path, shown = self.where(name)
         if path not in self._loaded:
             self._loaded[path] = load(identify(path, shown), self._settings)
+        self._named[name] = path
         return self._loaded[path]
 
     def embeddings(self) -> tuple[str, ...]:
@@ -88,3 +98,4 @@ class Library:
     def close(self) -> None:
         """Forget the loaded models."""
         self._loaded.clear()
+        self._named.clear()

@@ -1,6 +1,6 @@
 """Stable Diffusion 1.x and 2.x: CLIP text encoder, U-Net with cross-attention, KL autoencoder.
 
-Rombach et al. 2022, arXiv:2112.10752. Loads a diffusers-layout folder; epsilon and v prediction.
+Rombach et al. 2022, arXiv:2112.10752. Folders and single files; epsilon and v prediction.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from easel.core.errors import Mismatch
 from easel.core.settings import Settings
@@ -20,7 +20,8 @@ from easel.models.accelerate import Machine, machine_for
 from easel.models.conditioning import Conditioning
 from easel.models.family import Defaults, LatentFormat
 from easel.models.hashing import WeightsHash
-from easel.models.identify import Identity, files_of, read_json
+from easel.models.identify import Identity
+from easel.models.sources import Source, source_of
 from easel.models.text import TextEncoder, load_text_encoder
 from easel.models.tiled import decode_tiled
 from easel.models.weights import build
@@ -102,50 +103,52 @@ class StableDiffusion:
 
 
 def load(identity: Identity, settings: Settings) -> StableDiffusion:
-    """Return the model of a diffusers folder. Raises ModelError naming the file, ResourceError for the device."""
+    """Return the model of a diffusers folder or a single file.
+
+    Raises ModelError naming the file, ResourceError for the device.
+    """
     from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
     from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 
     machine = machine_for(settings)
-    folder = identity.path
-    configs = {part: read_json(folder / part / "config.json") for part in ("unet", "vae")}
-    unet: Any = build(
-        lambda: cast(Any, UNet2DConditionModel.from_config(configs["unet"])),
-        folder / "unet",
-        dtype=machine.dtype,
-        device=machine.device,
-    )
-    vae: Any = build(
-        lambda: cast(Any, AutoencoderKL.from_config(configs["vae"])),
-        folder / "vae",
-        dtype=machine.exact,
-        device=machine.device,
-        rename=present_name,
-    )
+    source = source_of(identity)
+    unet: Any = network(source, "unet", UNet2DConditionModel, machine.dtype, machine.device)
+    vae: Any = network(source, "vae", AutoencoderKL, machine.exact, machine.device)
     downscale = 2 ** (len(vae.config.block_out_channels) - 1)
     side = int(unet.config.sample_size) * downscale
     return StableDiffusion(
         name=identity.name,
-        defaults=habits(folder, side),
+        defaults=habits(*source.habits, side),
         latent=LatentFormat(channels=vae.config.latent_channels, downscale=downscale),
         path=VE,
-        levels=levels_of(read_json(folder / "scheduler" / "scheduler_config.json")),
+        levels=levels_of(source.schedule),
         prediction=prediction(identity.prediction),
         machine=machine,
-        weights=WeightsHash([file for part in ("text_encoder", "unet", "vae") for file in files_of(folder / part)]),
-        text=load_text_encoder(folder, machine),
+        weights=WeightsHash(source.files),
+        text=load_text_encoder(source, machine),
         unet=unet.to(memory_format=torch.channels_last),
         vae=vae.to(memory_format=torch.channels_last),
     )
 
 
-def habits(folder: Path, side: int) -> Defaults:
-    """Return the model's own defaults: its training size, and what its easel.json says of steps, sampler and scale.
+def network(source: Source, part: str, kind: Any, dtype: torch.dtype, device: str) -> nn.Module:
+    """Return a part of a source as diffusers' class `kind` builds it from its config."""
+    config = source.config(part)
+    return build(
+        lambda: kind.from_config(config),
+        source.tensors(part),
+        source.where(part),
+        dtype=dtype,
+        device=device,
+        names=source.names(part),
+    )
+
+
+def habits(file: Path, said: Mapping[str, Any], side: int) -> Defaults:
+    """Return the model's own defaults: its training size, and what its file says of steps, sampler and scale.
 
     Raises ModelError when that file says something else.
     """
-    file = folder / "easel.json"
-    said = read_json(file) if file.is_file() else {}
     try:
         return Defaults(**{"width": side, "height": side, **said})
     except TypeError:
@@ -164,14 +167,3 @@ def levels_of(config: Mapping[str, Any]) -> Levels:
         "rescale_betas_zero_snr",
     )
     return Levels.from_betas(**{key: config[key] for key in keys if config.get(key) is not None})
-
-
-# Published autoencoders call the parts of their one attention layer so; diffusers now calls them otherwise.
-ATTENTION_NAMES = {".query.": ".to_q.", ".key.": ".to_k.", ".value.": ".to_v.", ".proj_attn.": ".to_out.0."}
-
-
-def present_name(key: str) -> str:
-    """Return an autoencoder's key under the name diffusers gives it today."""
-    for published, present in ATTENTION_NAMES.items():
-        key = key.replace(published, present)
-    return key

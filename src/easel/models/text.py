@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -17,8 +16,8 @@ from easel.core.errors import Mismatch
 from easel.core.passes import Words
 from easel.core.work import Text
 from easel.models.accelerate import Machine
-from easel.models.identify import read_json
-from easel.models.tokens import Reader, load_reader
+from easel.models.sources import Source
+from easel.models.tokens import Reader
 from easel.models.weights import build
 from easel.prompt.chunks import Chunk
 
@@ -89,22 +88,29 @@ def emphasised(states: Tensor, weights: Tensor, words: Words) -> Tensor:
     return weighted * (states.mean() / weighted.mean())
 
 
-def load_text_encoder(folder: Path, machine: Machine) -> TextEncoder:
-    """Return the text encoder of a diffusers folder: its text_encoder/ and tokenizer/. Raises ModelError."""
+def load_text_encoder(source: Source, machine: Machine) -> TextEncoder:
+    """Return the text encoder of a model with its reader. Raises ModelError."""
+    from huggingface_hub.errors import StrictDataclassError
     from transformers import CLIPTextConfig, CLIPTextModel
 
-    config = CLIPTextConfig(**read_json(folder / "text_encoder" / "config.json"))
-    reader = load_reader(folder, config.max_position_embeddings - 2)
+    try:
+        config = CLIPTextConfig(**source.config("text_encoder"))
+    except (ValueError, TypeError, StrictDataclassError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise Mismatch(
+            f"{source.where('text_encoder')}: its shapes or config make no text encoder ({reason})."
+        ) from None
+    reader = source.reader(config.max_position_embeddings - 2)
     if (known := len(reader.tokenizer)) > config.vocab_size:
-        raise Mismatch(f"{folder}: the tokenizer knows {known} tokens, the text encoder {config.vocab_size}.")
+        where = source.where("text_encoder")
+        raise Mismatch(f"{where}: the tokenizer knows {known} tokens, the text encoder {config.vocab_size}.")
     model: Any = build(
-        lambda: CLIPTextModel(config), folder / "text_encoder", dtype=machine.exact, device=machine.device, rename=plain
+        lambda: CLIPTextModel(config),
+        source.tensors("text_encoder"),
+        source.where("text_encoder"),
+        dtype=machine.exact,
+        device=machine.device,
+        names=source.names("text_encoder"),
     )
     model.embeddings.position_ids = torch.arange(config.max_position_embeddings, device=machine.device)[None]
     return TextEncoder(reader, model, machine.device)
-
-
-def plain(key: str) -> str | None:
-    """Return a published key without the wrapper's name; None for what the module computes itself."""
-    key = key.removeprefix("text_model.")
-    return None if key in ("embeddings.position_ids", "text_projection.weight") else key

@@ -1,13 +1,13 @@
 """Words to tokens as a model's text encoder counts them; no weights, no torch of our own.
 
-Knows CLIP's tokenizer files and where a prompt's chunks end.
+Knows CLIP's tokenizer and where a prompt's chunks end.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from easel.core.errors import Incomplete
 from easel.core.work import Text
@@ -52,19 +52,46 @@ class Reader:
         return [(str(self.tokenizer.decode(numbers)).strip(), weight) for numbers, weight in words]
 
 
-def load_reader(folder: Path, room: int = CHUNK) -> Reader:
+def load_reader(path: Path) -> Reader:
+    """Return the reader of the model at `path`. Raises ModelError."""
+    from easel.models.identify import identify
+    from easel.models.sources import source_of
+
+    return source_of(identify(path)).reader()
+
+
+def folder_reader(folder: Path, room: int | None = None) -> Reader:
     """Return the reader of a diffusers folder; `room`: tokens of a chunk beside its marks. Raises Incomplete."""
     from transformers import CLIPTokenizer
 
     for file in ("vocab.json", "merges.txt"):
         if not (folder / "tokenizer" / file).is_file():
             raise Incomplete(f"{folder / 'tokenizer' / file}: missing; fetch the whole folder again.")
-    tokenizer = CLIPTokenizer.from_pretrained(folder / "tokenizer")
+    return reader_with(CLIPTokenizer.from_pretrained(folder / "tokenizer"), room)
+
+
+def bundled_reader(room: int | None = None, *, pads_with_end: bool = True) -> Reader:
+    """Return the reader with CLIP's own vocabulary, which single files are trained on and do not carry.
+
+    pads_with_end: whether short texts are filled up with the end mark, as CLIP has it; else with token 0, as OpenCLIP.
+    """
+    from transformers import CLIPTokenizer
+
+    from easel.models.vocabulary import clip_vocabulary
+
+    words, merges = clip_vocabulary()
+    pad = "<|endoftext|>" if pads_with_end else "!"
+    made: Any = CLIPTokenizer  # takes pairs as well as lines
+    return reader_with(made(vocab=words, merges=merges, pad_token=pad, model_max_length=77), room)
+
+
+def reader_with(tokenizer: Any, room: int | None) -> Reader:
+    """Return a tokenizer with its marks."""
     marks = Marks(
         begin=tokenizer.bos_token_id,
         end=tokenizer.eos_token_id,
         pad=tokenizer.pad_token_id,
         comma=tokenizer.get_vocab().get(",</w>"),
-        room=room,
+        room=room or CHUNK,
     )
     return Reader(tokenizer, marks)

@@ -1,62 +1,107 @@
-"""From safetensors files to a module, with every tensor accounted for.
+"""From weights files to a module, with every tensor accounted for.
 
-Modules are built without memory and take the file's tensors as they are. Pickles are never opened here.
+Modules are built without memory and take the file's tensors as they are. Pickles are opened by torch's weights-only
+unpickler alone, after their structure was checked.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-from easel.core.errors import Incomplete, Mismatch
-from easel.models.identify import files_of
+from easel.core.errors import Incomplete, Mismatch, Unsafe
+from easel.models.listing import one_line
+from easel.models.pickled import INERT, is_pickled, read_pickled, weights_in
 
 
-def read_tensors(files: tuple[Path, ...], device: str = "cpu") -> dict[str, Tensor]:
-    """Return every tensor of `files` by name; raises Incomplete for a truncated or damaged file."""
+def read_tensors(files: tuple[Path, ...], wanted: Collection[str] | None = None) -> dict[str, Tensor]:
+    """Return the tensors of `files` by name, all or those wanted. Raises ModelError naming the file."""
     tensors: dict[str, Tensor] = {}
     for file in files:
-        try:
-            with safe_open(file, framework="pt", device=device) as opened:
-                tensors |= {key: opened.get_tensor(key) for key in opened.keys()}  # noqa: SIM118 - not a dict
-        except (SafetensorError, OSError) as error:
-            raise Incomplete(f"{file}: truncated or damaged ({error}); fetch it again.") from None
+        found = read_pickled_tensors(file) if is_pickled(file) else read_safetensors(file, wanted)
+        tensors |= {name: tensor for name, tensor in found.items() if wanted is None or name in wanted}
     return tensors
+
+
+def read_safetensors(file: Path, wanted: Collection[str] | None) -> dict[str, Tensor]:
+    """Return tensors of a safetensors file. Raises Incomplete for a damaged one."""
+    try:
+        with safe_open(file, framework="pt") as opened:
+            names = [name for name in opened.keys() if wanted is None or name in wanted]  # noqa: SIM118 - not a dict
+            return {name: opened.get_tensor(name) for name in names}
+    except (SafetensorError, OSError) as error:
+        raise Incomplete(f"{file}: truncated or damaged ({error}); fetch it again.") from None
+
+
+class Inert:
+    """Stands for what a training program left beside the weights; takes everything and does nothing."""
+
+    def __init__(self, *_: Any) -> None: ...
+    def __setstate__(self, _: Any) -> None: ...
+
+
+def read_pickled_tensors(file: Path) -> dict[str, Tensor]:
+    """Return the tensors of a torch pickle by torch's weights-only unpickler, mapped and not read.
+
+    What the pickle asks for is checked before, by models/pickled.py; both must agree on every tensor. Raises Unsafe,
+    Incomplete or Mismatch.
+    """
+    listing = read_pickled(file)
+    try:
+        mapped = file.suffix != ".safetensors"  # a pickle under that name torch would take for what it is called
+        with file.open("rb") as opened, torch.serialization.safe_globals([(Inert, name) for name in INERT]):
+            source = file if mapped else opened
+            made: Any = torch.load(source, map_location="cpu", weights_only=True, mmap=mapped)
+    except UnpicklingError as error:
+        reason = one_line(error)
+        raise Unsafe(f"{file}: torch's weights-only unpickler refuses it ({reason}); nothing of it was run.") from None
+    except (OSError, RuntimeError, ValueError, TypeError, LookupError, AttributeError, EOFError) as error:
+        raise Incomplete(f"{file}: truncated or damaged ({one_line(error)}); fetch it again.") from None
+    weights = weights_in(made)
+    for name, stored in listing.tensors.items():
+        if not isinstance(weights.get(name), Tensor) or tuple(weights[name].shape) != stored.shape:
+            raise Mismatch(f"{file}: {name!r} is not what the file's structure says.")
+    return {name: weights[name] for name in listing.tensors}
 
 
 def build(
     make: Callable[[], nn.Module],
-    folder: Path,
+    given: Mapping[str, Tensor],
+    where: Path,
     *,
     dtype: torch.dtype,
     device: str,
-    rename: Callable[[str], str | None] = lambda key: key,
+    names: Mapping[str, str] | None = None,
 ) -> nn.Module:
-    """Return the module that `make` describes with the weights of `folder`, in evaluation mode.
+    """Return the module that `make` describes with the tensors given, in evaluation mode.
 
-    rename maps a file's key to the module's, None for a key the module does without.
+    where: what the tensors come from, for messages; names: what the file calls them where the module does otherwise.
     Raises Incomplete for missing tensors, Mismatch for wrong shapes or tensors that nobody asked for.
     """
-    files = files_of(folder)
-    with torch.device("meta"):
-        module = make()
+    said = names or {}
+    try:
+        with torch.device("meta"):
+            module = make()
+    except (ValueError, TypeError, ZeroDivisionError, RuntimeError, AssertionError) as error:
+        raise Mismatch(f"{where}: its shapes or config make no network ({one_line(error)}).") from None
+    kind = type(module).__name__
     wanted = module.state_dict()
-    given = {new: tensor for key, tensor in read_tensors(files).items() if (new := rename(key)) is not None}
-    where = files[0] if len(files) == 1 else folder
     if missing := sorted(wanted.keys() - given.keys()):
         raise Incomplete(f"{where}: {len(missing)} tensors are missing, first {missing[0]!r}; fetch it again.")
-    if unknown := sorted(given.keys() - wanted.keys()):
-        raise Mismatch(
-            f"{where}: {len(unknown)} tensors have no place in {type(module).__name__}, first {unknown[0]!r}."
-        )
+    if unknown := sorted(said.get(key, key) for key in given.keys() - wanted.keys()):
+        raise Mismatch(f"{where}: {len(unknown)} tensors have no place in {kind}, first {unknown[0]!r}.")
     for key, tensor in given.items():
         if tensor.shape != wanted[key].shape:
             raise Mismatch(
-                f"{where}: {key!r} is {tuple(tensor.shape)}, {type(module).__name__} needs {tuple(wanted[key].shape)}."
+                f"{where}: {said.get(key, key)!r} is {tuple(tensor.shape)}, {kind} needs {tuple(wanted[key].shape)}."
             )
+        if not tensor.is_floating_point():
+            raise Mismatch(f"{where}: {said.get(key, key)!r} holds {tensor.dtype}, needed are floating-point numbers.")
     module.load_state_dict({key: tensor.to(device, dtype) for key, tensor in given.items()}, assign=True)
     return module.requires_grad_(False).eval()

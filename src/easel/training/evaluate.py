@@ -16,7 +16,7 @@ from diffusers import AutoencoderKL, UNet2DConditionModel
 from transformers import CLIPTokenizer
 
 from easel.training.autoencoder import measure_psnr
-from easel.training.base import draw
+from easel.training.base import SCALE, draw
 from easel.training.captions import english, korean
 from easel.training.clip import Towers, picture_features, text_features
 from easel.training.data import over, paint
@@ -192,7 +192,7 @@ def evaluate(
     count: int,
     out: Path,
     steps: int = 20,
-    scale: float = 4.0,
+    scale: float = SCALE,
 ) -> dict[str, Report]:
     """Examines the model with `count` prompts; writes evaluation.json and evaluation.png to `out`.
 

@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from transformers import CLIPTextModel, CLIPTokenizer, CLIPVisionModelWithProjection
 
-from easel.training.base import BETA_END, BETA_START, STEPS
+from easel.training.base import BETA_END, BETA_START, SCALE, STEPS
 from easel.training.clip import Towers
 from easel.training.tokenizer import load_tokenizer
 
@@ -36,7 +36,7 @@ MODEL_INDEX = {
 }
 
 # What the starter draws best with, for where a request is silent; models/sd.py reads it.
-HABITS = {"sampler": "DPM++ 2M", "schedule": "SGM Uniform", "scale": 4.0}
+HABITS = {"sampler": "DPM++ 2M", "schedule": "SGM Uniform", "scale": SCALE}
 
 
 def picture_processor(side: int) -> dict[str, Any]:
