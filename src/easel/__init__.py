@@ -1,7 +1,7 @@
 """Easel: pictures from words, in one small, fast, honest house.
 
     import easel
-    pictures = easel.load("starter").text_to_image("a red fox", seed=1)
+    pictures = easel.load("starter").text_to_image("a fox", seed=1)
 
 Names below are the public API; they are imported at their first use, so that `import easel` costs nothing.
 """

@@ -62,7 +62,7 @@ def test_options_of_a_start(
     ending = easel("img2img", "fox.png", "a red fox", *arguments)
     assert ending.code == 0
     (request,) = client.requests
-    assert (request.recipe, request.prompt) == ("image_to_image", "a red fox")
+    assert (request.recipe, request.prompt) == ("image_to_image", "a fox")
     assert request.start is not None and request.start.image == Path("fox.png").read_bytes()
     assert field_of(request, field) == value
 

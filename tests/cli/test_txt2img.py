@@ -57,7 +57,7 @@ def test_an_option_reaches_its_field(
 
 
 def test_what_is_not_given_stays_with_the_model(easel: Easel, client: ScriptedClient) -> None:
-    easel("txt2img", "a red fox")
+    easel("txt2img", "a fox")
     request = client.requests[0]
     assert (request.steps, request.sampler, request.schedule, request.guidance.scale) == (None, None, None, None)
     assert (request.width, request.height, request.model) == (None, None, "starter")
@@ -146,7 +146,7 @@ def test_out_names_a_folder(easel: Easel, client: ScriptedClient) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ([], 'no prompt: say what to draw, for example: easel txt2img "a red fox".'),
+        ([], 'no prompt: say what to draw, for example: easel txt2img "a fox".'),
         (["  "], "prompt is '  ', allowed is words that say what to draw; for example \"a red fox\"."),
         (["x" * (MAX_PROMPT + 1)], f"allowed is at most {MAX_PROMPT} characters"),
         (["a\udcff"], "prompt is 'a\\udcff', allowed is valid Unicode text"),

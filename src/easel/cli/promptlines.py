@@ -1,6 +1,6 @@
 """Prompts from a file, a request a line: plain words, or A1111's options for one request.
 
-    a red fox
+    a fox
     --prompt "a whale" --negative_prompt "fog" --steps 30 --seed 7 --width 128 --height 192 --cfg_scale 6
 
 Blank lines and lines that begin with # are left out.

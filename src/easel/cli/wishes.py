@@ -111,7 +111,7 @@ def requests_for(
         whole = {**fields, **({"prompt": given} if isinstance(given, str) else joined(fields, given))}
         prompt = whole.get("prompt", "")
         if not (prompt.strip() or wordless):
-            raise BadValue("prompt", prompt, "words that say what to draw", remedy='for example "a red fox"')
+            raise BadValue("prompt", prompt, "words that say what to draw", remedy='for example "a fox"')
         try:
             first = Request(**whole).settled()
             alike = [first, *(following(first, i * first.batch_size) for i in range(1, batch_count))]
@@ -173,7 +173,7 @@ def size_of(text: str, flag: str = "--size") -> tuple[int, int]:
 
 def no_prompt() -> RequestError:
     """Return the error for a command line without words."""
-    return RequestError('no prompt: say what to draw, for example: easel txt2img "a red fox".')
+    return RequestError('no prompt: say what to draw, for example: easel txt2img "a fox".')
 
 
 def needs(flag: str, given: object, other: str) -> BadValue:
