@@ -59,7 +59,7 @@ def opened(data: bytes) -> Image.Image:
 def test_options_of_a_start(
     easel: Easel, client: ScriptedClient, arguments: list[str], field: str, value: object
 ) -> None:
-    ending = easel("img2img", "fox.png", "a red fox", *arguments)
+    ending = easel("img2img", "fox.png", "a fox", *arguments)
     assert ending.code == 0
     (request,) = client.requests
     assert (request.recipe, request.prompt) == ("image_to_image", "a fox")
@@ -93,7 +93,7 @@ def test_options_of_a_start(
 def test_options_of_a_mask(
     easel: Easel, client: ScriptedClient, arguments: list[str], field: str, value: object
 ) -> None:
-    ending = easel("inpaint", "fox.png", "a red fox", "--mask", "mask.png", *arguments)
+    ending = easel("inpaint", "fox.png", "a fox", "--mask", "mask.png", *arguments)
     assert ending.code == 0
     (request,) = client.requests
     assert request.recipe == "inpaint"
@@ -115,7 +115,7 @@ def test_options_of_a_mask(
 def test_options_of_growing(
     easel: Easel, client: ScriptedClient, arguments: list[str], field: str, value: object
 ) -> None:
-    assert easel("outpaint", "fox.png", "a red fox", *arguments).code == 0
+    assert easel("outpaint", "fox.png", "a fox", *arguments).code == 0
     assert client.requests[0].recipe == "outpaint"
     assert field_of(client.requests[0], field) == value
 

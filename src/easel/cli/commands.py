@@ -25,7 +25,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "info": ("info", "info", "Show the words and settings that made a picture."),
     "replay": ("replay", "replay", "Draw a picture again from its metadata and compare."),
     "prompt": ("prompt", "app", "Find words for prompts; make choices in prompts."),
-    "models": ("models", "app", "List models, samplers, schedules and upscalers."),
+    "models": ("models", "app", "List models, samplers, schedules and upscalers; say what a model's file is."),
     "doctor": ("doctor", "doctor", "Say what was found on this machine, and what to do about it."),
 }
 
