@@ -58,6 +58,14 @@ def prepare(folder: Path) -> None:
         {"points": [[64, 32], [76, 12]], "colour": "#2e7d32", "width": 10},
     ]
     (folder / "strokes.json").write_text(json.dumps(strokes))
+    hat = [
+        {"points": [[38, 26], [90, 26]], "colour": "#2040c0", "width": 14},
+        {"points": [[64, 10], [64, 22]], "colour": "#2040c0", "width": 26},
+    ]
+    (folder / "hat.json").write_text(json.dumps(hat))
+    (folder / "styles.csv").write_text("name,prompt,negative_prompt\nnight,{prompt} at night,\n")
+    prompts = ["a fox", "a pumpkin on a green background", '--prompt "a robot, blue background" --seed 5 --steps 12']
+    (folder / "prompts.txt").write_text("\n".join(prompts) + "\n")
     (folder / "wildcards").mkdir()
     (folder / "wildcards" / "thing.txt").write_text("car\nrocket\nrobot\ncrown\n")
 
