@@ -39,7 +39,7 @@ def run(command: str, folder: Path) -> str:
 
 def shown(row: dict[str, Any], folder: Path) -> Image.Image | Path:
     """Return what a row shows: a film's file, one picture, several side by side, or one laid 3 x 3."""
-    files = [folder / name for name in row["shows"]]
+    files = [file for name in row["shows"] for file in sorted(folder.glob(name))]
     if files[0].suffix in (".gif", ".webp"):
         return files[0]
     images = [Image.open(file).convert("RGB") for file in files]
