@@ -200,3 +200,11 @@ def test_masks_that_cannot_be_used_are_refused_by_the_engine(easel: Easel, tiny_
     for mask, words in (("black.png", "nothing to paint"), ("square.png", "48x48")):
         ending = easel("inpaint", "fox.png", "a fox", "--mask", mask, "--model", str(tiny_folder))
         assert ending.code == 2 and "mask" in ending.err and words in ending.err
+
+
+def test_what_is_found_at_submit_is_told_in_the_words_of_the_options(easel: Easel) -> None:
+    for name, size in (("picture.png", (64, 64)), ("mask.png", (32, 32))):
+        Image.new("RGB", size, "white").save(name)
+    ending = easel("inpaint", "picture.png", "a fox", "--mask", "mask.png", "--steps", "1")
+    assert ending.code == 2
+    assert ending.err == "error: --mask is '32x32', allowed is the start picture's size, 64x64.\n"

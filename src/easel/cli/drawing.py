@@ -17,8 +17,9 @@ from types import FrameType
 
 from easel.cli.display import Display, pace_in_words
 from easel.cli.endings import STOPPED, TERMINATED, code_for, trace, worst
+from easel.cli.wishes import in_option_words
 from easel.core.client import Done, EngineClient, Event, Failed, Progressed, WasCancelled
-from easel.core.errors import EaselError, Internal, ModelError, QueueFull, StorageError
+from easel.core.errors import BadValue, EaselError, Internal, ModelError, QueueFull, StorageError
 from easel.core.request import Request
 from easel.core.result import Picture, Result
 
@@ -141,6 +142,7 @@ class Drawing:
     def _failed(self, index: int, error: EaselError, *, its_own: bool = False) -> None:
         """Note that a run failed; `its_own`: perhaps for what it asked, so that it is worth naming."""
         self._running.pop(index, None)
+        error = in_option_words(error) if isinstance(error, BadValue) else error
         self._codes.append(code_for(error))
         self._display.tally.ended(index, whole=False)
         trace(error)

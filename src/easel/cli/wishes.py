@@ -117,9 +117,14 @@ def requests_for(
             alike = [first, *(following(first, i * first.batch_size) for i in range(1, batch_count))]
             asked += [one for request in alike for one in spoken(request, styles=styles, wildcards=wildcards)]
         except BadValue as error:
-            option = OPTION_OF_FIELD.get(error.field, error.field)
-            raise BadValue(option, error.got, error.allowed, remedy=error.remedy) from None
+            raise in_option_words(error) from None
     return asked
+
+
+def in_option_words(error: BadValue) -> BadValue:
+    """Return an error about a request's field as one about the option that people typed for it."""
+    option = OPTION_OF_FIELD.get(error.field, error.field)
+    return BadValue(option, error.got, error.allowed, remedy=error.remedy)
 
 
 def joined(fields: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
