@@ -20,7 +20,7 @@ from easel.core.request import Request
 from easel.core.settings import Settings
 from easel.media.reading import png_bytes
 from easel.prompt.spoken import spoken
-from easel.prompt.styles import named, read_styles
+from easel.prompt.styles import chosen_styles
 from easel.prompt.wildcards import Wildcards
 
 PictureLike = str | Path | bytes | Image.Image  # a file's path, a file's bytes, or a picture of Pillow's
@@ -124,8 +124,7 @@ def requests_of(
             del given[options]
     guidance = Guidance(**{inner: fields[outer] for outer, inner in GUIDANCE.items() if outer in fields})
     prompts = [prompt] if isinstance(prompt, str) else list(prompt)
-    names = fields.get("styles", ())
-    styles = [named(name, read_styles(settings.styles)) for name in names]
+    styles = chosen_styles(fields.get("styles", ()), settings.styles)
     wildcards = Wildcards(settings.wildcards)
     typed = [Request(**{**given, **more, "guidance": guidance, "prompt": text}) for text in prompts]
     return [one for each in typed for one in spoken(each.settled(), styles=styles, wildcards=wildcards)]

@@ -14,11 +14,9 @@ from easel.core.pictures import Start
 from easel.core.request import Request
 from easel.core.settings import read_settings
 from easel.core.work import EncodeImages, Evaluate, Work
-from easel.engine.runner import perform
 from easel.media.reading import png_bytes
 from easel.models.family import Model
 from easel.models.library import Library
-from easel.recipes import recipes
 from tests.recipes.telling import ask
 
 
@@ -70,20 +68,3 @@ def calls(works: list[Work]) -> int:
 def encoded(works: list[Work]) -> list[tuple[int, ...]]:
     """The shapes of the pictures that were encoded."""
     return [tuple(work.pixels.shape) for work in works if isinstance(work, EncodeImages)]
-
-
-def close_at_every_yield(request: Request, model: Model) -> int:
-    """Close the request's recipe at each of its yields in turn, and return how many there are."""
-    stop = 0
-    while True:
-        stop += 1
-        story = recipes[request.recipe].make(request, model)
-        outcome: Any = None
-        try:
-            for _ in range(stop):
-                (outcome,) = perform([story.send(outcome)])
-        except StopIteration:
-            return stop - 1
-        story.close()
-        with pytest.raises(StopIteration):
-            next(story)

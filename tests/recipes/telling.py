@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from easel.core.request import Request
 from easel.core.result import Picture
 from easel.core.work import Work
@@ -33,3 +35,20 @@ def told(request: Request, model: Model, perform: Perform = perform) -> tuple[li
         (outcome,) = perform([works[-1]])
         if isinstance(outcome, Exception):
             raise outcome
+
+
+def close_at_every_yield(request: Request, model: Model, perform: Perform = perform) -> int:
+    """Close the request's recipe at each of its yields in turn, and return how many there are.
+
+    A closed one must have nothing more to say.
+    """
+    count = len(told(request, model, perform)[0])
+    for stop in range(1, count + 1):
+        story = tell(request, model)
+        outcome: Any = None
+        for _ in range(stop):
+            (outcome,) = perform([story.send(outcome)])
+        story.close()
+        with pytest.raises(StopIteration):
+            next(story)
+    return count

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
 from typing import Any
 
 import pytest
@@ -11,15 +10,13 @@ import torch
 from easel.core.errors import BadValue, UnknownName
 from easel.core.passes import Guidance, Hires
 from easel.core.work import Decode, Encode, EncodeImages, Evaluate, Finish, Work
-from easel.engine.runner import perform
 from easel.models.family import Model
 from easel.post.upscalers import upscalers
 from easel.prompt import infotext
-from easel.recipes import recipes
 from easel.recipes.common import check, settle
 from easel.recipes.hires import second_pass, target_of
 from easel.recipes.strength import steps_of
-from tests.recipes.telling import ask, told
+from tests.recipes.telling import ask, close_at_every_yield, told
 
 
 def hires(**changes: Any) -> Hires:
@@ -211,15 +208,7 @@ def test_picture_i_of_a_batch_is_the_picture_made_alone(tiny: Model, upscaler: s
 @pytest.mark.parametrize("upscaler", ["Latent", "Lanczos"])
 def test_closing_at_every_yield_leaves_nothing_behind(tiny: Model, upscaler: str) -> None:
     request = ask(preview_every=2, seamless="x", guidance=Guidance(scale=3), hires=hires(upscaler=upscaler))
-    count = len(told(request, tiny)[0])
-    for stop in range(1, count + 1):
-        story: Generator[Work, Any, Any] = recipes["txt2img"].make(request, tiny)
-        outcome: Any = None
-        for _ in range(stop):
-            (outcome,) = perform([story.send(outcome)])
-        story.close()
-        with pytest.raises(StopIteration):
-            next(story)
+    close_at_every_yield(request, tiny)
 
 
 @pytest.mark.parametrize("upscaler", ["Latent", "Lanczos"])

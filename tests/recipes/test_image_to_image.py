@@ -15,8 +15,8 @@ from easel.media.reading import png_bytes
 from easel.models.family import Model
 from easel.prompt import infotext
 from easel.recipes.common import check
-from tests.recipes.starting import calls, close_at_every_yield, encoded, levels, own_size, scene, start
-from tests.recipes.telling import ask, told
+from tests.recipes.starting import calls, encoded, levels, own_size, scene, start
+from tests.recipes.telling import ask, close_at_every_yield, told
 
 
 def test_the_story(tiny: Model) -> None:

@@ -23,14 +23,13 @@ from tests.recipes.starting import (
     box_mask,
     calls,
     changed,
-    close_at_every_yield,
     encoded,
     levels,
     own_size,
     scene,
     start,
 )
-from tests.recipes.telling import ask, told
+from tests.recipes.telling import ask, close_at_every_yield, told
 
 BOX = (16, 24, 40, 48)
 

@@ -15,8 +15,8 @@ from easel.models.family import Model
 from easel.prompt import infotext
 from easel.recipes.common import check
 from easel.recipes.growing import Margins, grown, passes_of
-from tests.recipes.starting import calls, changed, close_at_every_yield, encoded, levels, own_size, scene, start
-from tests.recipes.telling import ask, told
+from tests.recipes.starting import calls, changed, encoded, levels, own_size, scene, start
+from tests.recipes.telling import ask, close_at_every_yield, told
 
 
 def growing(image: Image.Image | None = None, **sides: Any) -> Any:

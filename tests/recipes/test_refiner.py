@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +28,7 @@ from easel.recipes.common import tell
 from easel.recipes.refiner import switch_below
 from easel.sampling import FLOW, Levels
 from tests.engine.test_sharing import psnr
-from tests.recipes.telling import ask, told
+from tests.recipes.telling import ask, close_at_every_yield, told
 from tests.tiny import write_tiny_sd
 
 
@@ -121,15 +120,7 @@ def test_a_model_of_another_kind_is_refused(tiny: Model, other: Any, change: dic
 
 def test_closing_at_every_yield_leaves_nothing_behind(tiny: Model, other: Model) -> None:
     perform = performer({"other": other}.__getitem__)
-    request = refining(hires=Hires(steps=2))
-    for stop in range(1, len(told(request, tiny, perform)[0]) + 1):
-        story: Generator[Work, Any, Any] = tell(request, tiny)
-        outcome: Any = None
-        for _ in range(stop):
-            (outcome,) = perform([story.send(outcome)])
-        story.close()
-        with pytest.raises(StopIteration):
-            next(story)
+    close_at_every_yield(refining(hires=Hires(steps=2)), tiny, perform)
 
 
 def test_unlike_stories_together_equal_each_alone(tiny: Model, other: Model) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
 from typing import Any
 
 import pytest
@@ -11,14 +10,13 @@ import torch
 from easel.core.errors import BadValue, UnknownName, Unsupported
 from easel.core.passes import Guidance
 from easel.core.request import Request
-from easel.core.work import Decode, Encode, Evaluate, Finish, Work
-from easel.engine.runner import perform
+from easel.core.work import Decode, Encode, Evaluate, Finish
 from easel.models.family import Model
 from easel.prompt import infotext
 from easel.recipes import recipes
 from easel.recipes.common import check
 from easel.recipes.passes import step_at
-from tests.recipes.telling import ask, told
+from tests.recipes.telling import ask, close_at_every_yield, told
 
 
 def test_the_story(tiny: Model) -> None:
@@ -83,15 +81,7 @@ def test_previews_come_when_asked(tiny: Model) -> None:
 
 def test_closing_at_every_yield_leaves_nothing_behind(tiny: Model) -> None:
     request = ask(preview_every=1)
-    count = len(told(request, tiny)[0])
-    for stop in range(1, count + 1):
-        story: Generator[Work, Any, Any] = recipes["txt2img"].make(request, tiny)
-        outcome: Any = None
-        for _ in range(stop):
-            (outcome,) = perform([story.send(outcome)])
-        story.close()
-        with pytest.raises(StopIteration):
-            next(story)
+    close_at_every_yield(request, tiny)
 
 
 def test_an_error_thrown_into_a_recipe_ends_it(tiny: Model) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
 from typing import Any
 
 import numpy
@@ -12,15 +11,14 @@ from PIL import Image
 from easel.core.errors import BadValue, UnknownName, Unsupported
 from easel.core.pictures import Start, Tiles
 from easel.core.request import Request
-from easel.core.work import Decode, EncodeImages, Evaluate, Work
-from easel.engine.runner import perform
+from easel.core.work import Decode, EncodeImages, Evaluate
 from easel.media.reading import png_bytes
 from easel.models.family import Model
 from easel.prompt import infotext
 from easel.recipes import recipes
 from easel.recipes.common import check
 from easel.recipes.tiles import edges, grid_of
-from tests.recipes.telling import ask, told
+from tests.recipes.telling import ask, close_at_every_yield, told
 
 
 def picture(width: int = 64, height: int = 48) -> Image.Image:
@@ -165,12 +163,4 @@ def test_too_many_tiles_of_the_model_s_own_size_are_refused_before_it_runs(tiny:
 
 
 def test_closing_at_every_yield_leaves_nothing_behind(tiny: Model) -> None:
-    request = upscaling()
-    for stop in range(1, len(told(request, tiny)[0]) + 1):
-        story: Generator[Work, Any, Any] = recipes["sd_upscale"].make(request, tiny)
-        outcome: Any = None
-        for _ in range(stop):
-            (outcome,) = perform([story.send(outcome)])
-        story.close()
-        with pytest.raises(StopIteration):
-            next(story)
+    close_at_every_yield(upscaling(), tiny)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
+import typer
 from typer.core import TyperCommand
 
 if TYPE_CHECKING:
@@ -36,6 +37,18 @@ class GroupedCommand(TyperCommand):
         for name, records in groups.items():
             with formatter.section(name):
                 formatter.write_dl(records, col_max=30)
+
+
+def group(help: str) -> typer.Typer:
+    """Return a group of commands, which alone prints its help."""
+    app = typer.Typer(help=help, no_args_is_help=False, context_settings=HELP, rich_markup_mode=None)
+
+    def root(context: typer.Context) -> None:
+        if context.invoked_subcommand is None:
+            typer.echo(context.get_help())
+
+    app.callback(invoke_without_command=True, help=help)(root)
+    return app
 
 
 def console(*, stderr: bool = False) -> Console:

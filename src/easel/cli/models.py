@@ -10,7 +10,7 @@ import typer
 
 from easel.cli import modelfiles
 from easel.cli.endings import MACHINE, say_error
-from easel.cli.layout import HELP, GroupedCommand
+from easel.cli.layout import GroupedCommand, group
 
 if TYPE_CHECKING:
     from easel.core.registry import Entry
@@ -18,19 +18,7 @@ if TYPE_CHECKING:
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 HEADS = {"aliases": "also", "schedule": "schedule", "works_on": "works on", "options": "options"}  # columns by fact
 
-app = typer.Typer(
-    help="List models, samplers, schedules and upscalers; say what a model's file is.",
-    no_args_is_help=False,
-    context_settings=HELP,
-    rich_markup_mode=None,
-)
-
-
-@app.callback(invoke_without_command=True)
-def root(context: typer.Context) -> None:
-    """List models, samplers, schedules and upscalers; say what a model's file is."""
-    if context.invoked_subcommand is None:
-        typer.echo(context.get_help())
+app = group("List models, samplers, schedules and upscalers; say what a model's file is.")
 
 
 app.command("identify", cls=GroupedCommand)(modelfiles.identify)

@@ -9,7 +9,7 @@ import typer
 
 from easel.cli import explain
 from easel.cli.endings import code_for, say, say_error, worst
-from easel.cli.layout import HELP, GroupedCommand
+from easel.cli.layout import GroupedCommand, group
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,19 +29,7 @@ StylesFile = Annotated[
     typer.Option("--styles", metavar="FILE", help="Named prompts, as A1111's [styles.csv].", show_default=False),
 ]
 
-app = typer.Typer(
-    help="Find words for prompts; make choices in prompts.",
-    no_args_is_help=False,
-    context_settings=HELP,
-    rich_markup_mode=None,
-)
-
-
-@app.callback(invoke_without_command=True)
-def root(context: typer.Context) -> None:
-    """Find words for prompts; make choices in prompts."""
-    if context.invoked_subcommand is None:
-        typer.echo(context.get_help())
+app = group("Find words for prompts; make choices in prompts.")
 
 
 app.command("explain", cls=GroupedCommand)(explain.explain)

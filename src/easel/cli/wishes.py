@@ -96,13 +96,12 @@ def requests_for(
     """
     from easel.core.settings import read_settings
     from easel.prompt.spoken import spoken
-    from easel.prompt.styles import named, read_styles
+    from easel.prompt.styles import chosen_styles
     from easel.prompt.wildcards import Wildcards
 
     settings = read_settings()
     fields = dict(fields)
-    names = fields.pop("styles", ())
-    styles = [named(name, read_styles(settings.styles)) for name in names]
+    styles = chosen_styles(fields.pop("styles", ()), settings.styles)
     wildcards = Wildcards(settings.wildcards)
     if batch_count < 1:
         raise BadValue("--batch-count", batch_count, "at least 1")

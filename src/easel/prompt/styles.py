@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +30,12 @@ class Style:
     name: str
     prompt: str = ""
     negative: str = ""
+
+
+def chosen_styles(names: Sequence[str], file: Path) -> list[Style]:
+    """Return the styles of these names; the file is read once, and only where a name is given. Raises UnknownName."""
+    known = read_styles(file) if names else {}
+    return [named(name, known) for name in names]
 
 
 def apply_styles(prompt: str, negative: str, names: Iterable[str], styles: Mapping[str, Style]) -> tuple[str, str]:

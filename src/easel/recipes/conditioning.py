@@ -39,5 +39,7 @@ def blank_conditioning(
     settled: Settled, model: Model, worn: tuple[Worn, ...] = ()
 ) -> Generator[Work, Any, dict[str, Tensor]]:
     """Ask for the extra "inpaint" of a picture that is painted all over; nothing for an ordinary model."""
+    if not model.inpaints:
+        return {}
     pixels = torch.full((1, 3, settled.height, settled.width), GREY)
     return (yield from masked_conditioning(settled, model, pixels, torch.ones_like(pixels[:, :1]), 1.0, worn))

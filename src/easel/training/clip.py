@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -136,6 +137,21 @@ def make_pool(
     return pictures, scenes
 
 
+def draw_batch(
+    rng: np.random.Generator,
+    pictures: torch.Tensor,
+    scenes: Sequence[Scene],
+    tokenizer: CLIPTokenizer,
+    subjects: Sequence[Subject],
+    config: ClipConfig,
+    device: torch.device,
+) -> tuple[np.ndarray, torch.Tensor, torch.Tensor]:
+    """A step's rows of the pool (B,), tokens of their captions, said anew, and pictures (B, 3, side, side) in -1..1."""
+    rows = rng.choice(config.pool, min(config.batch, config.pool), replace=False)
+    tokens = tokenize(tokenizer, [caption(scenes[n], subjects, rng) for n in rows], whole=False).to(device)
+    return rows, tokens, pictures[torch.from_numpy(rows)].to(device).float() / 127.5 - 1
+
+
 def make_losses(
     towers: Towers,
     tokenizer: CLIPTokenizer,
@@ -149,10 +165,7 @@ def make_losses(
 
     def losses(step: int) -> Losses:
         rng = generator(TRAIN_SEED, 1, step)
-        rows = rng.choice(config.pool, min(config.batch, config.pool), replace=False)
-        texts = [caption(scenes[n], subjects, rng) for n in rows]
-        batch = pictures[torch.from_numpy(rows)].to(device).float() / 127.5 - 1
-        tokens = tokenize(tokenizer, texts, whole=False).to(device)
+        _, tokens, batch = draw_batch(rng, pictures, scenes, tokenizer, subjects, config, device)
         with torch.autocast(device.type, torch.bfloat16):
             text = towers.text(tokens).text_embeds
             vision = towers.vision(batch).image_embeds

@@ -12,8 +12,7 @@ import torch
 import torch.nn.functional as F
 from transformers import CLIPTokenizer
 
-from easel.training.captions import caption
-from easel.training.clip import ClipConfig, Towers, make_pool, naming, text_features, tokenize
+from easel.training.clip import ClipConfig, Towers, draw_batch, make_pool, naming, text_features
 from easel.training.loop import Losses, Plan, train
 from easel.training.objectives import contrastive
 from easel.training.scenes import generator
@@ -40,9 +39,7 @@ def make_losses(
 
     def losses(step: int) -> Losses:
         rng = generator(SEED, 1, step)
-        rows = rng.choice(config.pool, min(config.batch, config.pool), replace=False)
-        tokens = tokenize(tokenizer, [caption(scenes[n], subjects, rng) for n in rows], whole=False).to(device)
-        batch = pictures[torch.from_numpy(rows)].to(device).float() / 127.5 - 1
+        rows, tokens, batch = draw_batch(rng, pictures, scenes, tokenizer, subjects, config, device)
         with torch.autocast(device.type, torch.bfloat16):
             with torch.no_grad():
                 text = towers.text(tokens).text_embeds
