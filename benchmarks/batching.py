@@ -23,8 +23,9 @@ from easel.core.settings import read_settings
 from easel.core.work import Decode, Evaluate, Rows, Text
 from easel.engine.engine import Engine
 from easel.engine.runner import perform
-from easel.models.family import Model
-from easel.models.library import Library
+from easel.models.family import Model, load
+from easel.models.identify import identify
+from easel.models.library import STARTER
 from easel.recipes import recipes
 
 SAMPLERS = ("Euler", "Euler a", "DPM++ 2M", "Heun")
@@ -99,7 +100,7 @@ def psnr(a: Tensor, b: Tensor) -> float:
 
 def measure(precision: str) -> tuple[str, ...]:
     """Return one row of the table."""
-    model = Library(read_settings(precision=precision)).load("starter")
+    model = load(identify(STARTER, "starter"), read_settings(precision=precision))
     asked = {str(i): request for i, request in enumerate(requests())}
     Timed(model).run({"warm": asked["0"]})
     alone, together = Timed(model), Timed(model)

@@ -11,6 +11,7 @@ import torch
 from easel.core.settings import read_settings
 from easel.models.family import Model, load
 from easel.models.identify import identify
+from easel.models.library import STARTER
 
 
 def write_tiny_sd(
@@ -115,3 +116,8 @@ def tiny_inpainting(tmp_path_factory: pytest.TempPathFactory) -> Model:
     """A tiny inpainting checkpoint, loaded in float32."""
     folder = write_tiny_sd(tmp_path_factory.mktemp("models") / "inpainting", inpaint=True)
     return load(identify(folder), read_settings(precision="float32"))
+
+
+def load_starter() -> Model:
+    """Load the embedded model in float32."""
+    return load(identify(STARTER, "starter"), read_settings(precision="float32"))

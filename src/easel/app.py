@@ -12,6 +12,7 @@ from easel.core.settings import Settings
 def open_client(settings: Settings) -> EngineClient:
     """Return a client that runs requests in a thread of this process; models load at their first use."""
     from easel.engine.local import LocalClient
+    from easel.engine.shelf import Shelf
     from easel.models.library import Library
 
-    return LocalClient(Library(settings), max_rows=settings.max_rows)
+    return LocalClient(Shelf(Library(settings), settings), max_rows=settings.max_rows)

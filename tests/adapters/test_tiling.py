@@ -11,14 +11,13 @@ from torch import Tensor
 from easel.adapters.tiling import Seamless
 from easel.core.client import Done
 from easel.core.request import Request
-from easel.core.settings import read_settings
 from easel.core.work import Rows
 from easel.media.tensors import to_pixels
 from easel.models.edges import wrapped_axes
 from easel.models.family import Model
-from easel.models.library import Library
 from tests.engine.test_sharing import Kitchen, drawn_alone, psnr
 from tests.recipes.telling import ask, told
+from tests.tiny import load_starter
 
 Axes = Literal["x", "y", "xy"]
 
@@ -131,7 +130,7 @@ def test_with_and_without_in_one_engine_equal_each_alone(tiny: Model) -> None:
 
 @pytest.fixture(scope="module")
 def starter() -> Model:
-    return Library(read_settings(precision="float32")).load("starter")
+    return load_starter()
 
 
 def seam(image: Tensor, axis: int) -> float:

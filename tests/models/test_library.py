@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from easel.core.errors import BadValue, ModelError, ResourceError, UnknownName, Unrecognised
+from easel.core.errors import BadValue, ModelError, UnknownName, Unrecognised
 from easel.core.settings import read_settings
 from easel.models.library import Library
 from tests.ldm import SMALL_1, random_tensors, write_ldm
@@ -71,20 +71,6 @@ def test_a_path_that_is_no_model_says_so(tmp_path: Path) -> None:
         library(tmp_path).find(str(tmp_path))
 
 
-def test_a_model_is_loaded_once(tiny_folder: Path) -> None:
-    models = library(tiny_folder.parent)
-    assert models.load("tiny") is models.load(str(tiny_folder))
-
-
-def test_an_absent_device_is_refused(tiny_folder: Path) -> None:
-    import torch
-
-    device = "mps" if torch.cuda.is_available() else "cuda"
-    models = Library(read_settings(models=tiny_folder.parent, device=device))
-    with pytest.raises(ResourceError, match="easel doctor"):
-        models.load("tiny")
-
-
 def test_listing_needs_no_torch() -> None:
     program = (
         "import sys; from easel.core.settings import read_settings; from easel.models.library import Library;"
@@ -121,7 +107,6 @@ def test_single_files_are_found_and_loaded(checkpoint: Path, tmp_path: Path) -> 
     for name in ("anime/v1.5-pruned", "anime/v1.5-pruned.safetensors", "v1.5-pruned", "V1.5-PRUNED.safetensors"):
         assert models.find(name).name == "anime/v1.5-pruned"
     assert models.find(str(checkpoint)).name == "small"
-    assert models.load("v1.5-pruned") is models.load("anime/v1.5-pruned")
     usable, broken = models.identities()
     assert ("anime/v1.5-pruned", "sd 1.x") in [(identity.name, identity.kind) for identity in usable]
     assert broken == []

@@ -11,13 +11,12 @@ from torch import Tensor
 from easel.adapters.tiling import Seamless
 from easel.core.errors import Unsupported
 from easel.core.passes import Hires
-from easel.core.settings import read_settings
 from easel.core.work import Decode
 from easel.media.tensors import to_pixels
 from easel.models.family import Model
-from easel.models.library import Library
 from easel.models.tiled import Plane, check_decoder
 from tests.recipes.telling import ask, told
+from tests.tiny import load_starter
 
 LEVEL = 1 / 255
 
@@ -66,7 +65,7 @@ def test_statistics_are_the_whole_plane_s() -> None:
 
 
 def test_the_starter_s_decoder() -> None:
-    starter = Library(read_settings(precision="float32")).load("starter")
+    starter = load_starter()
     assert strayed(starter, latents(24, 40), 128) < LEVEL / 100
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import closing
 from typing import Any, cast
 
 import pytest
@@ -10,10 +9,9 @@ import torch
 from torch import Tensor
 
 from easel.core.passes import Words
-from easel.core.settings import read_settings
 from easel.core.work import Text
 from easel.models.family import Model
-from easel.models.library import Library
+from tests.tiny import load_starter
 
 PROMPT = "a (red:1.5) fox"
 
@@ -40,10 +38,9 @@ def test_original_keeps_the_mean_and_no_norm_does_not(tiny: Model) -> None:
 
 
 def test_the_mean_is_kept_on_a_trained_text_tower() -> None:
-    with closing(Library(read_settings(precision="float32"))) as models:
-        starter = models.load("starter")
-        plain, original = encoded(starter, "a red fox"), encoded(starter, PROMPT)
-        bare = encoded(starter, PROMPT, emphasis="No norm")
+    starter = load_starter()
+    plain, original = encoded(starter, "a red fox"), encoded(starter, PROMPT)
+    bare = encoded(starter, PROMPT, emphasis="No norm")
     assert float(original.mean()) == pytest.approx(float(plain.mean()), rel=1e-3)
     assert float(bare.mean()) != pytest.approx(float(plain.mean()), rel=1e-3)
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from easel.core.errors import BadValue, UnknownName
-from easel.prompt.networks import NetworkTag, lora_weights, split_networks
+from easel.core.errors import BadValue, UnknownName, Unsupported
+from easel.prompt.networks import LoraTag, NetworkTag, lora_of, split_networks
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_what_is_no_tag_stays(text: str) -> None:
     ],
 )
 def test_strengths_of_a_lora(text: str, weights: tuple[float, float, int | None]) -> None:
-    assert lora_weights(split_networks(text)[1][0]) == weights
+    assert lora_of(split_networks(text)[1][0]) == LoraTag("x", *weights)
 
 
 @pytest.mark.parametrize(
@@ -86,12 +86,27 @@ def test_strengths_of_a_lora(text: str, weights: tuple[float, float, int | None]
 )
 def test_what_is_no_strength_is_refused(text: str, message: str) -> None:
     with pytest.raises(BadValue, match=message):
-        lora_weights(split_networks(text)[1][0])
+        lora_of(split_networks(text)[1][0])
 
 
 def test_an_argument_that_nobody_knows_is_refused_by_name() -> None:
-    with pytest.raises(UnknownName, match="argument of lora 'x' 'lbw' is not known"):
-        lora_weights(split_networks("<lora:x:1:lbw=ALL>")[1][0])
+    with pytest.raises(UnknownName, match="argument of lora 'x' 'step' is not known"):
+        lora_of(split_networks("<lora:x:1:step=ALL>")[1][0])
+
+
+def test_blocks_are_weighed_by_name_or_numbers() -> None:
+    assert lora_of(split_networks("<lyco:x:0.5:lbw=1,0,0.5>")[1][0]) == LoraTag("x", 0.5, 0.5, None, "1,0,0.5")
+
+
+@pytest.mark.parametrize("text", ["<hypernet:anime:1>", "<segment:sky>"])
+def test_other_kinds_of_network_are_refused_by_name(text: str) -> None:
+    with pytest.raises(Unsupported, match=rf"{text.rsplit(':', 1)[0].strip('<>').split(':')[0]}:"):
+        lora_of(split_networks(text)[1][0])
+
+
+def test_a_tag_without_a_name_is_refused() -> None:
+    with pytest.raises(BadValue, match=r"name of <lora:\.\.\.>"):
+        lora_of(split_networks("<lora:te=1>")[1][0])
 
 
 ALPHABET = st.sampled_from([*list("<>:=ab 1\n"), "<lora:", ":0.5>", "te="])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy
@@ -12,20 +11,17 @@ from PIL import Image
 
 from easel.core.pictures import Start
 from easel.core.request import Request
-from easel.core.settings import read_settings
 from easel.core.work import EncodeImages, Evaluate, Work
 from easel.media.reading import png_bytes
 from easel.models.family import Model
-from easel.models.library import Library
 from tests.recipes.telling import ask
+from tests.tiny import load_starter
 
 
 @pytest.fixture(scope="session")
-def starter() -> Iterator[Model]:
+def starter() -> Model:
     """The embedded model, in float32."""
-    library = Library(read_settings(precision="float32"))
-    yield library.load("starter")
-    library.close()
+    return load_starter()
 
 
 def scene(width: int = 64, height: int = 64, seed: int = 0) -> Image.Image:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
 
 from easel.core.request import Request
 from easel.core.result import Picture
-from easel.core.work import Work
+from easel.core.work import Wanted, Work
 from easel.engine.runner import Perform, perform
 from easel.models.family import Model
 from easel.recipes.common import tell
@@ -20,6 +21,11 @@ def ask(**changes: Any) -> Request:
     """A quick request for a fox, with changes."""
     fields: dict[str, Any] = {"prompt": "a fox", **QUICK, **changes}
     return Request(**fields)
+
+
+def by_name(models: Mapping[str, Model]) -> Callable[[Wanted], Any]:
+    """Answer what is wanted from models by name."""
+    return lambda wanted: models[wanted.name]
 
 
 def told(request: Request, model: Model, perform: Perform = perform) -> tuple[list[Work], tuple[Picture, ...]]:

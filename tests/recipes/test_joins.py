@@ -17,7 +17,7 @@ from easel.models.family import Model, load
 from easel.models.identify import identify
 from easel.prompt import infotext
 from tests.recipes.starting import box_mask, own_size, start
-from tests.recipes.telling import told
+from tests.recipes.telling import by_name, told
 from tests.tiny import write_tiny_sd
 
 RECIPES: dict[str, dict[str, Any]] = {
@@ -37,7 +37,7 @@ def other(tmp_path_factory: pytest.TempPathFactory) -> Model:
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_a_refiner_takes_over(tiny: Model, other: Model, recipe: str) -> None:
     request = own_size(recipe=recipe, start=start(), steps=8, refiner=Refiner(model="other", switch_at=0.7))
-    works, (picture,) = told(request.model_copy(update=RECIPES[recipe]), tiny, performer({"other": other}.__getitem__))
+    works, (picture,) = told(request.model_copy(update=RECIPES[recipe]), tiny, performer(by_name({"other": other})))
     leaders = [work.model is other for work in works if isinstance(work, Evaluate)]
     assert {True, False} == set(leaders) and not leaders[0] and leaders[-1]
     assert infotext.read(picture.infotext).fields["Refiner"] == "other"

@@ -28,7 +28,7 @@ from easel.recipes.common import tell
 from easel.recipes.refiner import switch_below
 from easel.sampling import FLOW, Levels
 from tests.engine.test_sharing import psnr
-from tests.recipes.telling import ask, close_at_every_yield, told
+from tests.recipes.telling import ask, by_name, close_at_every_yield, told
 from tests.tiny import write_tiny_sd
 
 
@@ -69,7 +69,7 @@ def test_the_rule_on_flow() -> None:
 
 
 def test_it_takes_over_in_the_middle(tiny: Model, other: Model) -> None:
-    perform = performer({"other": other}.__getitem__)
+    perform = performer(by_name({"other": other}))
     works, (picture,) = told(refining(steps=8), tiny, perform)
     assert isinstance(works[0], Load)
     led = leaders(works)
@@ -86,7 +86,7 @@ def test_it_takes_over_in_the_middle(tiny: Model, other: Model) -> None:
 
 
 def test_from_the_beginning_and_never(tiny: Model, other: Model) -> None:
-    perform = performer({"other": other}.__getitem__)
+    perform = performer(by_name({"other": other}))
     assert leaders(told(refining(0.0), tiny, perform)[0]) == "bbbb"
     works, (never,) = told(refining(1.0), tiny, perform)
     assert leaders(works) == "aaaa"
@@ -95,12 +95,12 @@ def test_from_the_beginning_and_never(tiny: Model, other: Model) -> None:
 
 def test_the_same_model_as_its_own_refiner_changes_nothing(tiny: Model) -> None:
     _, (plain,) = told(ask(), tiny)
-    _, (same,) = told(refining(), tiny, performer({"other": tiny}.__getitem__))
+    _, (same,) = told(refining(), tiny, performer(by_name({"other": tiny})))
     assert plain.image.tobytes() == same.image.tobytes()
 
 
 def test_with_hires_it_acts_in_the_second_pass_alone(tiny: Model, other: Model) -> None:
-    perform = performer({"other": other}.__getitem__)
+    perform = performer(by_name({"other": other}))
     works, _ = told(refining(0.6, steps=6, hires=Hires(steps=6, strength=0.9)), tiny, perform)
     led = leaders(works)
     assert led[:6] == "aaaaaa"
@@ -115,11 +115,11 @@ def test_with_hires_it_acts_in_the_second_pass_alone(tiny: Model, other: Model) 
 def test_a_model_of_another_kind_is_refused(tiny: Model, other: Any, change: dict[str, Any], words: str) -> None:
     unlike = dataclasses.replace(other, **change)
     with pytest.raises(Unsupported, match=f"'other' cannot refine for 'tiny': {words}"):
-        told(refining(), tiny, performer({"other": unlike}.__getitem__))
+        told(refining(), tiny, performer(by_name({"other": unlike})))
 
 
 def test_closing_at_every_yield_leaves_nothing_behind(tiny: Model, other: Model) -> None:
-    perform = performer({"other": other}.__getitem__)
+    perform = performer(by_name({"other": other}))
     close_at_every_yield(refining(hires=Hires(steps=2)), tiny, perform)
 
 
@@ -141,7 +141,7 @@ def test_unlike_stories_together_equal_each_alone(tiny: Model, other: Model) -> 
         latents: dict[str, Tensor] = {}
         done: list[str] = []
         engine = Engine(64)
-        plain = performer({"other": other}.__getitem__)
+        plain = performer(by_name({"other": other}))
 
         def perform(works: Any) -> list[Any]:
             pending = [(run.id, run.pending) for run in engine.runs.values()]

@@ -132,8 +132,10 @@ def test_steps_are_told_from_sigmas() -> None:
 
 
 def test_networks_and_embeddings_are_refused_by_name() -> None:
-    with pytest.raises(Unsupported, match="<lora:snow> cannot be used yet"):
-        check(Request(prompt="a fox <lora:snow:0.8>"))
+    with pytest.raises(Unsupported, match="<hypernet:snow> cannot be used"):
+        check(Request(prompt="a fox <hypernet:snow:0.8>"))
+    with pytest.raises(Unsupported, match="<lora:snow> stands in the negative prompt"):
+        check(Request(prompt="a fox", negative_prompt="<lora:snow:0.8>"))
     with pytest.raises(Unsupported, match="the embedding EasyNegative cannot be used yet"):
         check(Request(prompt="a fox", negative_prompt="(easynegative:1.2)"), ("EasyNegative",))
     check(Request(prompt="a fox, easy # <lora:commented:1>"), ("EasyNegative",))

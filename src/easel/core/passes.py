@@ -85,12 +85,27 @@ class Refiner(Value):
     switch_at: Share = 0.8
 
 
+class Components(Value):
+    """Parts of a model that come from files of their own, by name.
+
+    vae: the autoencoder, or a small one (TAESD). denoiser: U-Net or transformer. text_encoders: in any order; each takes
+    the place of the one that it fits. None and () are the model's own.
+    """
+
+    spoken: ClassVar[str] = "components."
+
+    vae: Name | None = None
+    denoiser: Name | None = None
+    text_encoders: tuple[Name, ...] = ()
+
+
 class Guidance(Value):
     """How strongly the prompt leads.
 
     scale: classifier-free guidance scale (Ho & Salimans 2022); 1 leaves the negative prompt out.
     rescale: 0..1, share of the rescaling that holds the standard deviation (Lin et al. 2023, section 3.4).
     start, end: share of the steps, 0..1, in which guidance acts (Kynkäänniemi et al. 2024).
+    distilled: the scale that a model with guidance distilled into it is told (Flux dev); others have no use for it.
     """
 
     spoken: ClassVar[str] = "guidance."
@@ -99,6 +114,7 @@ class Guidance(Value):
     rescale: Share = 0.0
     start: Share = 0.0
     end: Share = 1.0
+    distilled: float = Field(default=3.5, ge=0, le=100)
 
     @model_validator(mode="after")
     def _start_before_end(self) -> Self:

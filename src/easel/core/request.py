@@ -14,7 +14,7 @@ from pydantic import Field
 
 from easel.core.errors import BadValue
 from easel.core.limits import MAX_STEPS, Name, OptionValue, Prompt, Seed, Side, Steps
-from easel.core.passes import Guidance, Hires, Refiner, Variation, Words
+from easel.core.passes import Components, Guidance, Hires, Refiner, Variation, Words
 from easel.core.pictures import Mask, Outpaint, Start, Tiles
 from easel.core.values import Value
 
@@ -39,6 +39,7 @@ class Request(Value):
     negative_prompt: Prompt = ""
     words: Words = Words()
     model: Name = "starter"
+    components: Components = Components()
     sampler: Name | None = None
     sampler_options: Mapping[Name, OptionValue] = Field(default_factory=dict)
     schedule: Name | None = None

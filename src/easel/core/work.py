@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from easel.core.passes import Words
 
-AS_USUAL = Words()
-
 if TYPE_CHECKING:
     from PIL.Image import Image
     from torch import Tensor
+
+AS_USUAL = Words()
 
 
 class Worn(Protocol):
@@ -31,6 +31,23 @@ class Worn(Protocol):
     def on(self, model: Any) -> AbstractContextManager[None]:
         """Return a context in which `model` wears this; afterwards it is bit for bit as it was."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Something to load from files, by name.
+
+    kind: "model", "network" (LoRA and its like) or "embedding" (textual inversion). options: pairs of a name and a text;
+    of a model a part ("vae", "denoiser", "text_encoder") and the file that takes the place of its own, of a network
+    "rank" and "blocks".
+    """
+
+    kind: str
+    name: str
+    options: tuple[tuple[str, str], ...] = ()
+
+
+Networks = tuple[tuple[Any, float], ...]  # loaded networks and their strengths, in the order in which they are applied
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +66,15 @@ class Rows:
     x: (n, channels, height, width), the noisy latents in the path's own scale, float32.
     sigma: (n,), the noise level of each row, float64.
     context: (n, tokens, width), the text that leads each row.
-    extra: further row data by name, each (n, ...), as adapters contribute it.
+    extra: further row data by name, each (n, ...), as texts and adapters contribute it.
+    networks: what each row wears, n of them; empty where none wears any.
     """
 
     x: Tensor
     sigma: Tensor
     context: Tensor
     extra: Mapping[str, Tensor] = field(default_factory=dict[str, Any])
+    networks: tuple[Networks, ...] = ()
 
     def __len__(self) -> int:
         return int(self.x.shape[0])
@@ -63,21 +82,26 @@ class Rows:
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """Words to encode, without anything that changes from step to step, and how they are read."""
+    """Words to encode, without anything that changes from step to step, and how they are read.
+
+    away: whether they are what to lead away from. networks: what the text encoders wear for it.
+    """
 
     text: str
     words: Words = AS_USUAL
+    away: bool = False
+    networks: Networks = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Load:
-    """A model by name; sent back: the loaded model."""
+    """Something from files; sent back: the loaded model or whatever was wanted."""
 
-    model: str
+    wanted: Wanted
 
     @property
     def key(self) -> Hashable:
-        return ("load", self.model)
+        return ("load", self.wanted)
 
     @property
     def rows(self) -> int:
@@ -94,7 +118,7 @@ class Encode:
 
     @property
     def key(self) -> Hashable:
-        return ("encode", id(self.model), id(self) if self.alone else None)
+        return ("encode", self.model.key("encode"), id(self) if self.alone else None)
 
     @property
     def rows(self) -> int:
@@ -113,7 +137,7 @@ class EncodeImages:
     @property
     def key(self) -> Hashable:
         shape = tuple(self.pixels.shape[1:])
-        return ("encode images", id(self.model), shape, self.worn, id(self) if self.alone else None)
+        return ("encode images", self.model.key("encode_images"), shape, self.worn, id(self) if self.alone else None)
 
     @property
     def rows(self) -> int:
@@ -135,7 +159,7 @@ class Evaluate:
         batch = self.batch
         extra = tuple(sorted((name, tuple(value.shape[1:])) for name, value in batch.extra.items()))
         shape = (tuple(batch.x.shape[1:]), tuple(batch.context.shape[1:]), extra)
-        return ("evaluate", id(self.model), shape, self.worn, id(self) if self.alone else None)
+        return ("evaluate", self.model.key("predict"), shape, self.worn, id(self) if self.alone else None)
 
     @property
     def rows(self) -> int:
@@ -158,7 +182,8 @@ class Decode:
     @property
     def key(self) -> Hashable:
         shape = tuple(self.latents.shape[1:])
-        return ("decode", id(self.model), shape, self.worn, self.tile, id(self) if self.alone else None)
+        alone = id(self) if self.alone else None
+        return ("decode", self.model.key("decode"), shape, self.worn, self.tile, alone)
 
     @property
     def rows(self) -> int:

@@ -14,33 +14,39 @@ from uuid import uuid4
 from easel.core.client import Done, Event, Failed, Queued, WasCancelled
 from easel.core.errors import ResourceError, UnknownName
 from easel.core.request import Request
-from easel.core.work import Load
+from easel.core.work import Load, Wanted
 from easel.engine.engine import Engine
 from easel.engine.run import Story
 from easel.engine.runner import performer
-from easel.models.family import Model
-from easel.models.identify import Identity
 from easel.recipes.common import check, tell
+from easel.recipes.leads import wanted_by
 
 REST_AFTER = 5.0  # seconds without anything to do
 
 
-class Models(Protocol):
-    """Where models come from; models/library.py is one."""
+class Names(Protocol):
+    """Which names there are; models/library.py has them."""
 
-    def find(self, name: str) -> Identity: ...
-    def load(self, name: str) -> Model: ...
-    def rest(self) -> None: ...
     def embeddings(self) -> tuple[str, ...]: ...
+
+
+class Loaded(Protocol):
+    """Where models and networks come from; engine/shelf.py is one."""
+
+    @property
+    def library(self) -> Names: ...
+    def check(self, wanted: Wanted) -> None: ...
+    def load(self, wanted: Wanted) -> Any: ...
+    def rest(self) -> None: ...
     def close(self) -> None: ...
 
 
 class LocalClient:
     """Runs requests in a thread of this process; every run in flight shares forwards with the others."""
 
-    def __init__(self, models: Models, *, max_rows: int = 64) -> None:
-        self.engine = Engine(max_rows, performer(models.load))
-        self._models = models
+    def __init__(self, shelf: Loaded, *, max_rows: int = 64) -> None:
+        self.engine = Engine(max_rows, performer(shelf.load))
+        self._shelf = shelf
         self._calls: queue.SimpleQueue[tuple[str, str, Request | None]] = queue.SimpleQueue()
         self._events: dict[str, queue.SimpleQueue[Event]] = {}
         self._closing = threading.Event()
@@ -52,9 +58,9 @@ class LocalClient:
         if self._closing.is_set():
             raise ResourceError("the engine is closed; open a new client.")
         settled = request.settled()
-        check(settled, self._models.embeddings())
-        for name in models_of(settled):
-            self._models.find(name)
+        check(settled, self._shelf.library.embeddings())
+        for wanted in (*models_of(settled), *wanted_by(settled)):
+            self._shelf.check(wanted)
         run = uuid4().hex[:12]
         self._events[run] = queue.SimpleQueue()
         self._events[run].put(Queued(ahead=len(self.engine.runs)))
@@ -82,7 +88,7 @@ class LocalClient:
         self._closing.set()
         self._calls.put(("wake", "", None))
         self._thread.join()
-        self._models.close()
+        self._shelf.close()
 
     def _serve(self) -> None:
         busy = False
@@ -111,16 +117,24 @@ class LocalClient:
         try:
             return self._calls.get(timeout=REST_AFTER)
         except queue.Empty:
-            self._models.rest()
+            self._shelf.rest()
             return self._calls.get()
 
 
-def models_of(request: Request) -> list[str]:
-    """Return the names of the models that a request needs."""
-    return [request.model, *([request.refiner.model] if request.refiner else [])]
+def models_of(request: Request) -> list[Wanted]:
+    """Return the models that a request needs, its own first."""
+    return [wanted_model(request), *([Wanted("model", request.refiner.model)] if request.refiner else [])]
+
+
+def wanted_model(request: Request) -> Wanted:
+    """Return a request's model with the parts that come from other files."""
+    parts = request.components
+    single = {"vae": parts.vae, "denoiser": parts.denoiser}
+    options = [(part, name) for part, name in single.items() if name is not None]
+    return Wanted("model", request.model, (*options, *(("text_encoder", name) for name in parts.text_encoders)))
 
 
 def story_of(request: Request) -> Story:
     """Return the recipe's generator, the model's loading as its first act, so that its errors end only this run."""
-    model: Any = yield Load(request.model)
+    model: Any = yield Load(wanted_model(request))
     return (yield from tell(request, model))

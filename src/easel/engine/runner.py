@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from easel.core.errors import OutOfMemory
-from easel.core.work import Decode, Encode, EncodeImages, Evaluate, Finish, Load, Rows, Work, Worn
+from easel.core.work import Decode, Encode, EncodeImages, Evaluate, Finish, Load, Networks, Rows, Wanted, Work, Worn
 
 # Latent cells of one call at most, so that a large batch takes time and not all memory:
 EVALUATED = 64 * 64 * 64  # 64 rows at 512x512, 16 at 1024x1024
@@ -27,17 +27,17 @@ Value = TypeVar("Value")
 Perform = Callable[[Sequence[Work]], list[Outcome]]
 
 
-def no_models(name: str) -> Any:
+def no_shelf(wanted: Wanted) -> Any:
     """Refuse to load: for engines whose runs bring their models along."""
-    raise LookupError(f"this engine has no models to load {name!r} from")
+    raise LookupError(f"this engine has nothing to load {wanted.name!r} from")
 
 
-def performer(load: Callable[[str], Any]) -> Perform:
-    """Return the performer whose Load is answered by `load`, a model's name to the loaded model."""
+def performer(load: Callable[[Wanted], Any]) -> Perform:
+    """Return the performer whose Load is answered by `load`, what is wanted to what was loaded."""
     return partial(perform, load=load)
 
 
-def perform(works: Sequence[Work], load: Callable[[str], Any] = no_models) -> list[Outcome]:
+def perform(works: Sequence[Work], load: Callable[[Wanted], Any] = no_shelf) -> list[Outcome]:
     """Return one outcome for each piece of work; all must have the same key.
 
     When a shared call fails, the group is split in half and tried again, down to one piece, so that only the piece at
@@ -53,13 +53,13 @@ def perform(works: Sequence[Work], load: Callable[[str], Any] = no_models) -> li
 
 
 @torch.inference_mode()
-def together(works: Sequence[Work], load: Callable[[str], Any]) -> list[Any]:
+def together(works: Sequence[Work], load: Callable[[Wanted], Any]) -> list[Any]:
     """Return the results of works of one kind and key, computed by one call."""
     first = works[0]
     match first:
         case Load():
             with torch.inference_mode(False):
-                return [load(first.model)] * len(works)
+                return [load(first.wanted)] * len(works)
         case Encode():
             texts = [text for work in works if isinstance(work, Encode) for text in work.texts]
             return split(first.model.encode(texts), works)
@@ -106,6 +106,7 @@ def cut(batch: Rows, rows: int) -> list[Rows]:
             batch.sigma[start : start + rows],
             batch.context[start : start + rows],
             {name: value[start : start + rows] for name, value in batch.extra.items()},
+            batch.networks[start : start + rows],
         )
         for start in range(0, len(batch), rows)
     ]
@@ -120,7 +121,15 @@ def stacked(batches: Sequence[Rows]) -> Rows:
         sigma=torch.cat([batch.sigma for batch in batches]),
         context=torch.cat([batch.context for batch in batches]),
         extra={name: torch.cat([batch.extra[name] for batch in batches]) for name in batches[0].extra},
+        networks=networks_of(batches),
     )
+
+
+def networks_of(batches: Sequence[Rows]) -> tuple[Networks, ...]:
+    """Return what each row of all batches wears; empty where none wears any."""
+    if not any(batch.networks for batch in batches):
+        return ()
+    return tuple(worn for batch in batches for worn in batch.networks or ((),) * len(batch))
 
 
 def split(values: Sequence[Value], works: Sequence[Work]) -> list[Sequence[Value]]:

@@ -5,9 +5,11 @@ Knows torch's devices; knows no model.
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import torch
+from torch import nn
 
 from easel.core.errors import ResourceError
 from easel.core.settings import Settings
@@ -21,6 +23,10 @@ class Machine:
     device: str
     dtype: torch.dtype
     exact: torch.dtype
+
+    def using(self, *parts: nn.Module) -> AbstractContextManager[None]:
+        """Return a context in which these parts of a model are ready on the device."""
+        return nullcontext()
 
     @property
     def words(self) -> str:

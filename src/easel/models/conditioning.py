@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from torch import Tensor
 
@@ -11,7 +12,9 @@ from torch import Tensor
 class Conditioning:
     """One text, encoded.
 
-    context: (77 * chunks, width), float32.
+    context: (tokens, width), float32. extra: what else a row is told of the text, by name, each without the row's axis,
+    such as "pooled" (width,).
     """
 
     context: Tensor
+    extra: Mapping[str, Tensor] = field(default_factory=dict[str, Tensor])

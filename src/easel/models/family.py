@@ -5,7 +5,7 @@ A family is one file; its model answers the four verbs of a recipe: encode, enco
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Protocol
@@ -14,7 +14,7 @@ from easel.core.settings import Settings
 from easel.models.identify import Identity
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
     from easel.core.work import Rows, Text
     from easel.models.accelerate import Machine
@@ -37,10 +37,11 @@ class Defaults:
 
 @dataclass(frozen=True, slots=True)
 class LatentFormat:
-    """Shape of the latent: channels, and how many pixels a latent cell covers along a side."""
+    """Shape of the latent: channels, how many pixels a cell covers along a side, of which number sides are multiples."""
 
     channels: int = 4
     downscale: int = 8
+    multiple: int = 8
 
 
 class Model(Protocol):
@@ -48,7 +49,8 @@ class Model(Protocol):
 
     hash: of the weights, ten hex digits as in infotext, or "" where their files are gone. machine: where forwards run.
     inpaints: whether the denoiser is an inpainting checkpoint, which reads mask and masked picture as rows' extra
-    "inpaint", (n, 1 + channels, height, width).
+    "inpaint", (n, 1 + channels, height, width). distilled: whether guidance is distilled into the denoiser, which reads
+    its scale as rows' extra "distilled", (n,). parts: the networks by diffusers' names of their folders.
     """
 
     @property
@@ -66,7 +68,19 @@ class Model(Protocol):
     @property
     def inpaints(self) -> bool: ...
     @property
+    def distilled(self) -> bool: ...
+    @property
     def levels(self) -> Levels: ...
+    @property
+    def parts(self) -> Mapping[str, nn.Module]: ...
+
+    def key(self, verb: str) -> Hashable:
+        """Return who performs a verb ("encode", "encode_images", "predict", "decode"); equals share forwards."""
+        ...
+
+    def levels_at(self, width: int, height: int) -> Levels:
+        """Return the noise levels for pictures of this size in pixels; most models have the same for all."""
+        ...
 
     def encode(self, texts: Sequence[Text]) -> list[Conditioning]:
         """Return one conditioning a text; each text is encoded as if alone."""

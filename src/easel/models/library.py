@@ -1,4 +1,4 @@
-"""Which models there are, by name, and the loaded ones by identity.
+"""Which models there are, by name.
 
 Listing reads no weights and imports no torch. Names are folders and single files under the models folder and those of
 other programs, "starter" for the embedded model, or a path.
@@ -7,27 +7,21 @@ other programs, "starter" for the embedded model, or a path.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from easel.core.errors import BadValue, Incomplete, ModelError, UnknownName
 from easel.core.settings import Settings
 from easel.models.identify import Identity, identify, is_model
 from easel.models.places import find_models, named
 
-if TYPE_CHECKING:
-    from easel.models.family import Model
-
 EMBEDDING_FILES = (".pt", ".bin", ".safetensors", ".png", ".webp")
 STARTER = Path(__file__).parent.parent / "starter" / "model"
 
 
 class Library:
-    """The models a house knows. One instance per engine; loaded models stay until close()."""
+    """The models a house knows. One instance per engine."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._loaded: dict[Path, Model] = {}
-        self._named: dict[str, Path] = {}  # names under which loaded ones were asked for
 
     def places(self) -> dict[str, Path]:
         """Return where each known model stands, by name."""
@@ -70,32 +64,8 @@ class Library:
         """Return the identity of the model called `name`, or at the path `name`. Raises UnknownName or ModelError."""
         return identify(*self.where(name))
 
-    def load(self, name: str) -> Model:
-        """Return the loaded model called `name`, loading it at its first use; a loaded one is not read again."""
-        from easel.models.family import load
-
-        if name in self._named and self._named[name].exists():
-            return self._loaded[self._named[name]]
-        path, shown = self.where(name)
-        if path not in self._loaded:
-            self._loaded[path] = load(identify(path, shown), self._settings)
-        self._named[name] = path
-        return self._loaded[path]
-
     def embeddings(self) -> tuple[str, ...]:
         """Return the names of the textual inversion files in the folder "embeddings" of the models folder."""
         folder = self._settings.models / "embeddings"
         files = folder.rglob("*") if folder.is_dir() else ()
         return tuple(sorted(file.stem for file in files if file.suffix.casefold() in EMBEDDING_FILES))
-
-    def rest(self) -> None:
-        """Give back the memory that forwards have left; called when there has been nothing to do for a while."""
-        if self._loaded:
-            from easel.models.memory import give_back_memory
-
-            give_back_memory()
-
-    def close(self) -> None:
-        """Forget the loaded models."""
-        self._loaded.clear()
-        self._named.clear()

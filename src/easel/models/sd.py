@@ -5,7 +5,7 @@ Rombach et al. 2022, arXiv:2112.10752. Folders and single files; epsilon and v p
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -60,6 +60,24 @@ class StableDiffusion:
     def inpaints(self) -> bool:
         """Whether this is an inpainting checkpoint, whose U-Net reads 9 channels: latent, mask, masked latent."""
         return int(cast(Any, self.unet.config).in_channels) == 2 * self.latent.channels + 1
+
+    @property
+    def distilled(self) -> bool:
+        """Guidance is not distilled into it."""
+        return False
+
+    @property
+    def parts(self) -> Mapping[str, nn.Module]:
+        """The networks by diffusers' names of their folders."""
+        return {"unet": self.unet, "vae": self.vae, "text_encoder": self.text.model}
+
+    def key(self, verb: str) -> Hashable:
+        """Return who performs a verb."""
+        return id({"encode": self.text, "predict": self.unet}.get(verb, self.vae))
+
+    def levels_at(self, width: int, height: int) -> Levels:
+        """Return the noise levels, the same for every size."""
+        return self.levels
 
     def encode(self, texts: Sequence[Text]) -> list[Conditioning]:
         """Return one conditioning a text, (77 * chunks, width) each."""

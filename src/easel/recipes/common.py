@@ -111,11 +111,11 @@ def settle(request: Request, model: Model) -> Settled:
     steps = request.steps or habits.steps
     schedule = schedules[request.schedule or joined or habits.schedule].name
     width, height = (
-        fitting(name, value, model.latent.downscale)
+        fitting(name, value, model.latent.multiple)
         for name, value in (("width", request.width or habits.width), ("height", request.height or habits.height))
     )
     scale = habits.scale if request.guidance.scale is None else request.guidance.scale
-    sigmas = sigmas_for(sampler, steps, model.levels, schedule, request.schedule_options)
+    sigmas = sigmas_for(sampler, steps, model.levels_at(width, height), schedule, request.schedule_options)
     return Settled(request, width, height, steps, scale, sampler, schedule, sigmas)
 
 

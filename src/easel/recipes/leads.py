@@ -1,4 +1,4 @@
-"""What leads a pass: prompts over time, encoded once and looked up at every call.
+"""What leads a pass: prompts over time, encoded once and looked up at every call, and the networks they name.
 
 Knows the plan of a prompt and a model's encode; knows no latents.
 """
@@ -7,15 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from easel.core.errors import BadValue, Unsupported
 from easel.core.request import Request
-from easel.core.work import Encode, Text, Work
+from easel.core.work import Encode, Load, Networks, Text, Wanted, Work
 from easel.models.conditioning import Conditioning
 from easel.models.family import Model
 from easel.prompt.embeddings import embeddings_in
-from easel.prompt.networks import split_networks
+from easel.prompt.networks import LoraTag, lora_of, split_networks
 from easel.prompt.plan import Held, held_at, parts, plan, plan_negative, strip_comments
 
 MOST_PARTS = 64  # prompts joined by AND; each is a row of every forward
@@ -35,11 +36,15 @@ class Course:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Lead:
-    """What leads every picture of a request: its positives with their weights, and what to lead away from."""
+    """What leads every picture of a request: its positives with their weights, and what to lead away from.
+
+    networks: what the denoiser wears meanwhile, with their strengths.
+    """
 
     positives: tuple[Course, ...]
     weights: tuple[float, ...]
     negative: Course
+    networks: Networks = ()
 
 
 def encode(request: Request, model: Model, calls: int, *, base_calls: int | None = None) -> Generator[Work, Any, Lead]:
@@ -50,13 +55,38 @@ def encode(request: Request, model: Model, calls: int, *, base_calls: int | None
     old = request.words.old_editing
     joined = plan(bare(request.prompt), calls, base_calls=base_calls, old=old)
     negative = plan_negative(bare(request.negative_prompt), calls, base_calls=base_calls, old=old)
-    courses = [*(part.held for part in joined), negative]
-    texts = list(dict.fromkeys(held.text for course in courses for held in course))
-    found = yield Encode(model, tuple(Text(text, request.words) for text in texts), request.alone)
+    worn = yield from load_networks(request.prompt)
+    spoken = partial(Text, words=request.words, networks=worn.text)
+    courses = [tuple((held, spoken(held.text)) for held in part.held) for part in joined]
+    courses += [tuple((held, spoken(held.text, away=True)) for held in negative)]
+    texts = tuple(dict.fromkeys(text for course in courses for _, text in course))
+    found = yield Encode(model, texts, request.alone)
     known = dict(zip(texts, found, strict=True))
 
-    *positives, away = (Course(course, tuple(known[held.text] for held in course)) for course in courses)
-    return Lead(tuple(positives), tuple(part.weight for part in joined), away)
+    *positives, away = (
+        Course(tuple(held for held, _ in course), tuple(known[text] for _, text in course)) for course in courses
+    )
+    return Lead(tuple(positives), tuple(part.weight for part in joined), away, worn.denoiser)
+
+
+@dataclass(frozen=True, slots=True)
+class WornNetworks:
+    """The networks of a prompt with their strengths, for the text encoders and for the denoiser."""
+
+    text: Networks
+    denoiser: Networks
+
+
+def load_networks(prompt: str) -> Generator[Work, Any, WornNetworks]:
+    """Ask for the networks that a prompt's tags name; one named twice is worn twice, as A1111 has it."""
+    text: list[tuple[Any, float]] = []
+    denoiser: list[tuple[Any, float]] = []
+    for tag in split_networks(strip_comments(prompt))[1]:
+        said = lora_of(tag)
+        network = yield Load(wanted_network(said))
+        text.append((network, said.te))
+        denoiser.append((network, said.unet))
+    return WornNetworks(tuple(text), tuple(denoiser))
 
 
 def bare(prompt: str) -> str:
@@ -64,18 +94,42 @@ def bare(prompt: str) -> str:
     return split_networks(strip_comments(prompt))[0]
 
 
-def check_words(request: Request, embeddings: Iterable[str] = ()) -> None:
-    """Raise Unsupported, by name, for extra networks and embeddings; BadValue for too many ANDs.
+def prompts_of(request: Request) -> tuple[list[str], list[str]]:
+    """Return the prompts of a request and its negative prompts."""
+    hires = [request.hires] if request.hires else []
+    return (
+        [request.prompt, *(one.prompt for one in hires)],
+        [request.negative_prompt, *(one.negative_prompt for one in hires)],
+    )
 
-    embeddings: the names of those that there are. No adapter can honour either yet.
+
+def wanted_by(request: Request) -> list[Wanted]:
+    """Return all that a request loads beside models: what its prompts' tags name. Raises RequestError."""
+    prompts, _ = prompts_of(request)
+    return [wanted_network(lora_of(tag)) for prompt in prompts for tag in split_networks(strip_comments(prompt))[1]]
+
+
+def wanted_network(said: LoraTag) -> Wanted:
+    """Return what is to be loaded for a tag."""
+    options = {"rank": "" if said.rank is None else str(said.rank), "blocks": said.blocks}
+    return Wanted("network", said.name, tuple((name, text) for name, text in options.items() if text))
+
+
+def check_words(request: Request, embeddings: Iterable[str] = ()) -> None:
+    """Raise Unsupported, by name, for networks that cannot be worn and embeddings; BadValue for too many ANDs.
+
+    embeddings: the names of those that there are. No adapter can honour them yet.
     """
     embeddings = tuple(embeddings)
-    prompts = [request.prompt, request.negative_prompt]
-    prompts += [request.hires.prompt, request.hires.negative_prompt] if request.hires else []
-    for prompt in prompts:
+    prompts, negatives = prompts_of(request)
+    for prompt in negatives:
+        for tag in split_networks(strip_comments(prompt))[1]:
+            words = "it acts on both from the prompt"
+            raise Unsupported(f"<{tag.kind}:{tag.name}> stands in the negative prompt; {words}: put it there.")
+    for prompt in (*prompts, *negatives):
         if (count := len(parts(prompt))) > MOST_PARTS:
             raise BadValue("prompt", f"{count} parts joined by AND", f"at most {MOST_PARTS}")
         for tag in split_networks(strip_comments(prompt))[1]:
-            raise Unsupported(f"<{tag.kind}:{tag.name}> cannot be used yet; take it out of the prompt.")
+            lora_of(tag)
         for name in embeddings_in(strip_comments(prompt), embeddings):
             raise Unsupported(f"the embedding {name} cannot be used yet; take it out of the prompt.")

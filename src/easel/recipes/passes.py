@@ -137,7 +137,7 @@ def predict(
     places: dict[int, list[int]] = {}
     for row, conditioning in enumerate(leads):
         places.setdefault(conditioning.context.shape[0], []).append(row)
-    extra: Mapping[str, Tensor] = one.extra if leader.model.inpaints else {}
+    extra = extra_of(one, leader.model)
     predictions: dict[int, Tensor] = {}
     for rows in places.values():
         pictures = [layout.pictures[row] for row in rows]
@@ -145,11 +145,21 @@ def predict(
             x=evaluation.x[pictures],
             sigma=torch.full((len(rows),), evaluation.sigma, dtype=torch.float64),
             context=torch.stack([leads[row].context for row in rows]),
-            extra={name: data.expand(len(one.x), *data.shape[1:])[pictures] for name, data in extra.items()},
+            extra={name: data.expand(len(one.x), *data.shape[1:])[pictures] for name, data in extra.items()}
+            | {name: torch.stack([leads[row].extra[name] for row in rows]) for name in leads[rows[0]].extra},
+            networks=(lead.networks,) * len(rows) if lead.networks else (),
         )
         denoised: Tensor = yield Evaluate(leader.model, batch, progress, one.settled.request.alone, one.worn)
         predictions |= zip(rows, denoised, strict=True)
     return torch.stack([predictions[row] for row in range(len(layout))])
+
+
+def extra_of(one: Pass, model: Model) -> Mapping[str, Tensor]:
+    """Return the row data of each picture, (n or 1, ...), that this model reads."""
+    extra = dict(one.extra) if model.inpaints else {}
+    if model.distilled:
+        extra["distilled"] = torch.tensor([one.settled.request.guidance.distilled])
+    return extra
 
 
 class Previews:

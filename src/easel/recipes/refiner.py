@@ -12,7 +12,7 @@ from typing import Any
 
 from easel.core.errors import Unsupported
 from easel.core.request import Request
-from easel.core.work import Load, Work
+from easel.core.work import Load, Wanted, Work
 from easel.models.family import Model
 from easel.prompt.fields import Fields
 from easel.recipes.leads import encode
@@ -24,7 +24,7 @@ def load_refiner(request: Request, model: Model) -> Generator[Work, Any, Model |
     """Ask for the refiner's model, None where none is wanted. Raises Unsupported for one that cannot take over."""
     if request.refiner is None:
         return None
-    refiner: Model = yield Load(request.refiner.model)
+    refiner: Model = yield Load(Wanted("model", request.refiner.model))
     trouble = {
         "their latents differ": model.latent != refiner.latent,
         "their noise paths differ": model.path != refiner.path,

@@ -40,5 +40,7 @@ def weakened(settled: Settled, model: Model, strength: float, *, all_steps: bool
         least = settled.steps / MAX_STEPS
         raise BadValue(f"{field}.strength", strength, f"0 or at least {least:g} with {settled.steps} steps")
     options = settled.request.schedule_options
-    whole = sigmas_for(settled.sampler, steps, model.levels, settled.schedule, options)
+    whole = sigmas_for(
+        settled.sampler, steps, model.levels_at(settled.width, settled.height), settled.schedule, options
+    )
     return replace(settled, sigmas=whole[first:], whole=whole)
