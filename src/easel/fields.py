@@ -14,7 +14,7 @@ from PIL import Image
 
 from easel.core.errors import BadValue
 from easel.core.limits import OptionValue
-from easel.core.passes import Guidance, Hires, Refiner, Variation, Words
+from easel.core.passes import Components, Guidance, Hires, Refiner, Variation, Words
 from easel.core.pictures import Fill, Resize, Soft
 from easel.core.request import Request
 from easel.core.settings import Settings
@@ -26,6 +26,7 @@ from easel.prompt.wildcards import Wildcards
 PictureLike = str | Path | bytes | Image.Image  # a file's path, a file's bytes, or a picture of Pillow's
 
 GUIDANCE = {"cfg_scale": "scale", "cfg_rescale": "rescale", "cfg_start": "start", "cfg_end": "end"}
+GUIDANCE |= {"distilled_cfg": "distilled"}
 START = ("resize", "strength", "all_steps", "noise_multiplier", "extra_noise", "match_colours")
 MASK = ("channel", "invert", "blur", "fill", "only_masked", "padding", "weight", "soft")
 OUTPAINT = ("left", "right", "top", "bottom", "feather", "reach")
@@ -47,6 +48,7 @@ class Fields(TypedDict, total=False):
     cfg_rescale: float
     cfg_start: float
     cfg_end: float
+    distilled_cfg: float
     width: int | None
     height: int | None
     batch_size: int
@@ -55,6 +57,7 @@ class Fields(TypedDict, total=False):
     styles: Sequence[str]
     variation: Variation
     ensd: int
+    components: Components
     refiner: Refiner | None
     seamless: Literal["", "x", "y", "xy"]
     tiled_decode: int

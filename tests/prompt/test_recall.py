@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from easel.core.errors import BadValue, RequestError
-from easel.core.passes import Guidance, Hires, Refiner, Variation, Words
+from easel.core.passes import Components, Guidance, Hires, Refiner, Variation, Words
 from easel.core.request import Request
 from easel.models.family import Model
 from easel.prompt.fields import NAMES, named, option_named, option_value
@@ -81,8 +81,9 @@ def test_a_whole_line_of_a1111_s() -> None:
         hires=Hires(width=1280, steps=12, strength=0.4, upscaler="4x-UltraSharp", sampler="DDIM", prompt="a, b"),
         refiner=Refiner(model="xl_refiner", switch_at=0.7),
         seamless="xy",
+        components=Components(vae="none"),
     )
-    assert found.ignored == {"VAE": "none.safetensors", "NGMS": "0.2"}
+    assert found.ignored == {"NGMS": "0.2"}
 
 
 def test_what_a1111_leaves_out() -> None:

@@ -18,7 +18,7 @@ PICTURE, SAMPLING, SEEDS, WORDS, SECOND, OUTPUT = (
     "Sampling",
     "Seeds and noise",
     "Words",
-    "Second model and memory",
+    "Other models and memory",
     "Output",
 )
 
@@ -68,6 +68,9 @@ def shared(
     guidance_end: Annotated[
         float | None, option(SAMPLING, "--guidance-end", "X", "0..1, share of the steps where it ends.")
     ] = None,
+    distilled_cfg: Annotated[
+        float | None, option(SAMPLING, "--distilled-cfg", "X", "What Flux dev is told in place of --cfg [3.5].")
+    ] = None,
     seed: Annotated[int | None, option(SEEDS, "--seed", "N", "The same seed draws the same picture [random].")] = None,
     variation_strength: Annotated[
         float | None, option(SEEDS, "--variation", "X", "0..1, a step towards another seed's picture.")
@@ -93,6 +96,16 @@ def shared(
         int | None, option(WORDS, "--comma-backtrack", "N", "Tokens that may move to the next chunk, 0..75 [20].")
     ] = None,
     old_editing: Annotated[bool, option(WORDS, "--old-editing", None, "Time [a:b:n] as A1111 did before 1.6.")] = False,
+    vae: Annotated[
+        str | None, option(SECOND, "--vae", "NAME", "An autoencoder from a file of its own, or a TAESD.")
+    ] = None,
+    denoiser: Annotated[
+        str | None, option(SECOND, "--denoiser", "NAME", "A U-Net or transformer from a file of its own.")
+    ] = None,
+    text_encoder: Annotated[
+        list[str] | None,
+        option(SECOND, "--text-encoder", "NAME", "A text encoder from a file of its own; may be given again."),
+    ] = None,
     refiner: Annotated[str | None, option(SECOND, "--refiner", "NAME", "A model that takes over.")] = None,
     refiner_at: Annotated[float | None, option(SECOND, "--refiner-at", "X", "0..1, where it takes over [0.8].")] = None,
     tiled_decode: Annotated[
@@ -120,7 +133,9 @@ def shared(
         "sampler_options": wishes.options_of("--sampler-option", sampler_option or ()),
         "schedule": schedule,
         "schedule_options": wishes.options_of("--schedule-option", schedule_option or ()),
-        "guidance": wishes.without_none(scale=cfg, rescale=rescale, start=guidance_start, end=guidance_end),
+        "guidance": wishes.without_none(
+            scale=cfg, rescale=rescale, start=guidance_start, end=guidance_end, distilled=distilled_cfg
+        ),
         "seed": wishes.seed_of(seed),
         "variation": wishes.without_none(
             strength=variation_strength,
@@ -134,6 +149,9 @@ def shared(
             clip_skip=clip_skip,
             comma_backtrack=comma_backtrack,
             old_editing=old_editing,
+        ),
+        "components": wishes.without_none(
+            vae=vae, denoiser=denoiser, text_encoders=None if text_encoder is None else tuple(text_encoder)
         ),
         "refiner": None if refiner is None else wishes.without_none(model=refiner, switch_at=refiner_at),
         "tiled_decode": tiled_decode,

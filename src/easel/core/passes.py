@@ -88,8 +88,8 @@ class Refiner(Value):
 class Components(Value):
     """Parts of a model that come from files of their own, by name.
 
-    vae: the autoencoder, or a small one (TAESD). denoiser: U-Net or transformer. text_encoders: in any order; each takes
-    the place of the one that it fits. None and () are the model's own.
+    vae: the autoencoder, or a small one (TAESD). denoiser: U-Net or transformer. text_encoders: in any order; each
+    takes the place of the one that it fits. None and () are the model's own.
     """
 
     spoken: ClassVar[str] = "components."

@@ -37,9 +37,9 @@ class Worn(Protocol):
 class Wanted:
     """Something to load from files, by name.
 
-    kind: "model", "network" (LoRA and its like) or "embedding" (textual inversion). options: pairs of a name and a text;
-    of a model a part ("vae", "denoiser", "text_encoder") and the file that takes the place of its own, of a network
-    "rank" and "blocks".
+    kind: "model", "network" (LoRA and its like) or "embedding" (textual inversion). options: pairs of a name and a
+    text; of a model a part ("vae", "denoiser", "text_encoder") and the file that takes the place of its own, of a
+    network "rank" and "blocks".
     """
 
     kind: str

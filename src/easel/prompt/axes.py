@@ -37,6 +37,8 @@ LABELS = {
     "Hires sampler": "hires.sampler",
     "Schedule type": "schedule",
     "Checkpoint name": "model",
+    "VAE": "components.vae",
+    "Distilled CFG Scale": "guidance.distilled",
     "Clip skip": "words.clip_skip",
     "Emphasis": "words.emphasis",
     "Denoising": "start.strength",

@@ -73,7 +73,9 @@ def lora_of(tag: NetworkTag) -> LoraTag:
         allowed = ", ".join(f"<{kind}:...>" for kind in LORA_KINDS)
         raise Unsupported(f"<{tag.kind}:{tag.name}> cannot be used; networks that can are {allowed}.")
     if not tag.name:
-        raise BadValue(f"name of <{tag.kind}:...>", tag.name, "the name of a file", remedy="see `easel models list --kind lora`")
+        raise BadValue(
+            f"name of <{tag.kind}:...>", tag.name, "the name of a file", remedy="see `easel models list --kind lora`"
+        )
     where = f"lora {shown(tag.name)}"
     if len(tag.arguments) > len(LORA_ARGUMENTS):
         raise BadValue(f"argument of {where}", tag.arguments[-1], "at most 3 without a name: te, unet, dyn")

@@ -40,6 +40,11 @@ def name_at(place: str) -> Read:
     return lambda value: {place: re.sub(r" \[[0-9a-f]{6,64}\]$", "", value)}
 
 
+def file_at(place: str) -> Read:
+    """Return the reader of a file's name, which A1111 writes with its ending."""
+    return lambda value: {place: re.sub(r"\.(safetensors|ckpt|pt|pth|bin|gguf|sft)$", "", value)}
+
+
 def flag(place: str) -> Read:
     """Return the reader of "True" and "False"."""
 
@@ -112,6 +117,7 @@ def unless(usual: Iterable[str], reader: Read) -> Read:
 
 
 SOFT = "Soft inpainting "
+MODULES = 9  # files of text encoders, and in Forge of the autoencoder, that infotext tells of at most
 READERS: Mapping[str, Read] = {
     "Recipe": at("recipe"),
     "Steps": at("steps"),
@@ -122,7 +128,11 @@ READERS: Mapping[str, Read] = {
     "CFG interval": interval,
     "Seed": at("seed"),
     "Size": size_at("width", "height"),
+    "Distilled CFG Scale": at("guidance.distilled"),
     "Model": name_at("model"),
+    "VAE": unless(["", "None", "Automatic"], file_at("components.vae")),
+    "Denoiser": at("components.denoiser"),
+    **{f"Module {n}": at(f"components.text_encoders.{n}") for n in range(1, MODULES + 1)},
     "Clip skip": at("words.clip_skip"),
     "ENSD": at("ensd"),
     "RNG": word_at("noise", cpu="CPU", nv="NV", gpu="NV"),

@@ -35,7 +35,6 @@ FACTS = (
 
 # Values that say "as usual".
 SILENT: Mapping[str, tuple[str, ...]] = {
-    "VAE": ("", "None", "Automatic"),
     "Token merging ratio": ("", "0", "0.0"),
     "Face restoration": ("", "None"),
     "Hires checkpoint": ("", "Use same checkpoint"),
@@ -45,6 +44,7 @@ EASEL = "Easel "  # how our "Version" begins
 PICTURES = ("start", "mask")
 FROM_PICTURES = {"start", "mask", "outpaint", "tiles"}  # parts of a request that no request has without a start picture
 RECIPES = {"outpaint": "outpaint", "tiles": "tiled_upscale", "mask": "inpaint", "start": "image_to_image"}
+MODULES = "components.text_encoders"
 ABSENT = b"?"  # stands for a picture's file while the rest is checked
 
 
@@ -183,6 +183,7 @@ def settle_parts(found: Places, names: dict[str, str], ignored: dict[str, str]) 
             ignored[names[place]] = str(value)
         else:
             found[home], names[home] = value, names[place]
+    join_modules(found)
     if "refiner.switch_at" in found and "refiner.model" not in found:
         ignored[names["refiner.switch_at"]] = str(found.pop("refiner.switch_at"))
     recipe = next((recipe for part, recipe in RECIPES.items() if part in parts_of(found)), None)
@@ -190,6 +191,13 @@ def settle_parts(found: Places, names: dict[str, str], ignored: dict[str, str]) 
         found.setdefault("recipe", recipe)
     if "outpaint" in parts_of(found):
         shrink(found)
+
+
+def join_modules(found: Places) -> None:
+    """Put the files that infotext counts from 1 into one value."""
+    counted = sorted(place for place in found if place.startswith(f"{MODULES}."))
+    if counted:
+        found[MODULES] = tuple(found.pop(place) for place in counted)
 
 
 def shrink(found: Places) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from PIL.Image import Image
 from torch import Tensor
 
+from easel.core.passes import Components
 from easel.core.request import Request
 from easel.core.result import Picture
 from easel.core.version import version
@@ -72,6 +73,8 @@ def fields(settled: Settled, model: Model, place: int) -> Fields:
         "Model": model.name,
         "RNG": request.noise,
     }
+    if model.distilled:
+        found["Distilled CFG Scale"] = request.guidance.distilled
     found |= variation_fields(settled, place) | words_fields(settled)
     found |= named(request.sampler_options, "Sampler") | named(request.schedule_options, "Schedule")
     return found | making_fields(request, model, place)
@@ -89,7 +92,16 @@ def making_fields(request: Request, model: Model, place: int) -> Fields:
         found |= {"Batch size": request.batch_size, "Batch pos": place}
     if model.hash:
         found["Model hash"] = model.hash
-    return found | {"Machine": model.machine.words, "Version": f"Easel {version()}"}
+    return (
+        found | component_fields(request.components) | {"Machine": model.machine.words, "Version": f"Easel {version()}"}
+    )
+
+
+def component_fields(components: Components) -> Fields:
+    """Return the fields of parts that came from files of their own; text encoders are counted, as in Forge."""
+    found: Fields = {"VAE": components.vae} if components.vae else {}
+    found |= {"Denoiser": components.denoiser} if components.denoiser else {}
+    return found | {f"Module {n}": name for n, name in enumerate(components.text_encoders, 1)}
 
 
 def variation_fields(settled: Settled, place: int) -> Fields:
