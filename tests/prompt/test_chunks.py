@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from easel.prompt.attention import Fragment, parse_attention
-from easel.prompt.chunks import Chunk, Marks, chunked, empty_chunk, of_equal_length
+from easel.prompt.chunks import Chunk, Marks, Vectors, chunked, empty_chunk, of_equal_length
 
 SD1 = Marks(begin=49406, end=49407, pad=49407, comma=267)
 SD2 = Marks(begin=49406, end=49407, pad=0, comma=267)
@@ -99,3 +99,34 @@ def test_no_token_is_lost_doubled_or_moved_past_another(parts: list[tuple[list[i
         (token, weight) for tokens, weight in parts for token in tokens
     ]
     assert all(len(chunk.ids) == len(chunk.weights) == 77 and chunk.ids[0] == SD1.begin for chunk in chunks)
+
+
+def with_vectors(text: str, count: int) -> tuple[Chunk, ...]:
+    """The chunks of a text in which the word 0 stands for `count` vectors of "ink"."""
+
+    def pieces(text: str) -> list[int | Vectors]:
+        return [number or Vectors("ink", count) for number in words(text)]
+
+    return chunked(parse_attention(text), pieces, SD1)
+
+
+def test_vectors_take_the_places_of_tokens_with_their_weight() -> None:
+    (chunk,) = with_vectors("1 (0:1.5) 2", 3)
+    assert chunk.ids[:7] == (49406, 1, 0, 0, 0, 2, 49407)
+    assert chunk.weights[:7] == (1.0, 1.0, 1.5, 1.5, 1.5, 1.0, 1.0)
+    assert chunk.vectors == ((2, "ink", 0), (3, "ink", 1), (4, "ink", 2))
+
+
+def test_vectors_stay_together() -> None:
+    first, second = with_vectors(f"{counting(1, 74)} 0 5", 2)
+    assert (content(first), first.vectors) == (list(range(1, 75)), ())
+    assert (second.ids[1:4], second.vectors) == ((0, 0, 5), ((1, "ink", 0), (2, "ink", 1)))
+    (whole,) = with_vectors(f"{counting(1, 73)} 0", 2)
+    assert [place for place, _, _ in whole.vectors] == [74, 75]
+
+
+def test_vectors_behind_a_comma_move_with_what_follows_it() -> None:
+    first, second = with_vectors(f"{counting(1, 60)} , 0 {counting(1000, 12)} 7", 2)
+    assert content(first)[-1] == 267
+    assert second.vectors == ((1, "ink", 0), (2, "ink", 1))
+    assert second.ids[3:5] == (1000, 1001)

@@ -1,12 +1,13 @@
 """Token numbers to chunks of the text encoder's length, the way AUTOMATIC1111 cuts them; any length of prompt.
 
 Each fragment is tokenised on its own. A full chunk is closed at its last comma when that is near; BREAK closes one
-early. This file does not know tokenizers (it is given one as a function), tensors, or what a weight does to a model.
+early. The vectors of an embedding stand together in one chunk. This file does not know tokenizers (it is given one as a
+function), tensors, or what a weight does to a model.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from easel.prompt.attention import Fragment
@@ -31,28 +32,54 @@ class Marks:
 
 
 @dataclass(frozen=True, slots=True)
+class Vectors:
+    """What stands in a text in place of tokens: `count` vectors, 1 to `room` of them, of the embedding `of`."""
+
+    of: Hashable
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class Chunk:
-    """One row for the text encoder: `room` + 2 token numbers and as many weights; marks and padding weigh 1."""
+    """One row for the text encoder: `room` + 2 token numbers and as many weights; marks and padding weigh 1.
+
+    vectors: places among the numbers where an embedding's vectors stand, each with whose they are and which, from 0.
+    """
 
     ids: tuple[int, ...]
     weights: tuple[float, ...]
+    vectors: tuple[tuple[int, Hashable, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Token:
+    """A token with its weight; where a vector stands in its place, whose and which."""
+
+    number: int
+    weight: float
+    vector: tuple[Hashable, int] | None = None
 
 
 @dataclass(slots=True)
 class _Filling:
-    """The chunk being filled: tokens with weights, and the place of its last comma."""
+    """The chunk being filled: its tokens, and the place of its last comma."""
 
-    tokens: list[tuple[int, float]] = field(default_factory=list[tuple[int, float]])
+    tokens: list[_Token] = field(default_factory=list[_Token])
     comma: int | None = None
 
 
 def chunked(
-    fragments: Iterable[Fragment], tokenize: Callable[[str], Sequence[int]], marks: Marks, *, backtrack: int = BACKTRACK
+    fragments: Iterable[Fragment],
+    tokenize: Callable[[str], Sequence[int | Vectors]],
+    marks: Marks,
+    *,
+    backtrack: int = BACKTRACK,
 ) -> tuple[Chunk, ...]:
     """Return the chunks of one prompt, at least one.
 
-    tokenize: text to token numbers without begin, end or padding, never cut short. backtrack: how many tokens at the
-    end of a full chunk may move to the next one so that the cut falls behind a comma; 0 cuts where the chunk is full.
+    tokenize: text to token numbers without begin, end or padding, never cut short, and vectors. backtrack: how many
+    tokens at the end of a full chunk may move to the next one so that the cut falls behind a comma; 0 cuts where the
+    chunk is full. Vectors that do not fit in what is left of a chunk begin the next.
     """
     done: list[Chunk] = []
     filling = _Filling()
@@ -68,13 +95,19 @@ def chunked(
                 filling = _Filling(moved)
             elif token == marks.comma:
                 filling.comma = len(filling.tokens)
-            filling.tokens.append((token, fragment.weight))
+            if isinstance(token, Vectors):
+                if len(filling.tokens) + token.count > marks.room:
+                    done.append(closed(filling.tokens, marks))
+                    filling = _Filling()
+                filling.tokens += [_Token(0, fragment.weight, (token.of, which)) for which in range(token.count)]
+            else:
+                filling.tokens.append(_Token(token, fragment.weight))
     if filling.tokens or not done:
         done.append(closed(filling.tokens, marks))
     return tuple(done)
 
 
-def cut(filling: _Filling, marks: Marks, backtrack: int) -> tuple[list[tuple[int, float]], list[tuple[int, float]]]:
+def cut(filling: _Filling, marks: Marks, backtrack: int) -> tuple[list[_Token], list[_Token]]:
     """Return what stays in a full chunk and what moves to the next: all after the last comma, if that is near."""
     comma = filling.comma
     if comma is None or marks.room - comma > backtrack:
@@ -82,11 +115,13 @@ def cut(filling: _Filling, marks: Marks, backtrack: int) -> tuple[list[tuple[int
     return filling.tokens[: comma + 1], filling.tokens[comma + 1 :]
 
 
-def closed(tokens: Sequence[tuple[int, float]], marks: Marks) -> Chunk:
+def closed(tokens: Sequence[_Token], marks: Marks) -> Chunk:
     """Return the chunk of `tokens`: begin, tokens, end, then padding."""
     missing = marks.room - len(tokens)
-    ids = (marks.begin, *(token for token, _ in tokens), marks.end, *([marks.pad] * missing))
-    return Chunk(ids, (1.0, *(weight for _, weight in tokens), 1.0, *([1.0] * missing)))
+    ids = (marks.begin, *(token.number for token in tokens), marks.end, *([marks.pad] * missing))
+    weights = (1.0, *(token.weight for token in tokens), 1.0, *([1.0] * missing))
+    vectors = tuple((place, *token.vector) for place, token in enumerate(tokens, 1) if token.vector)
+    return Chunk(ids, weights, vectors)
 
 
 def empty_chunk(marks: Marks) -> Chunk:
