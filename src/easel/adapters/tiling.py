@@ -30,7 +30,7 @@ class Seamless:
     def on(self, model: Any) -> Iterator[None]:
         """Let `model` wear this for as long as the context lasts."""
         with ExitStack() as stack:
-            for part in (model.unet, model.vae):
+            for part in model.parts.values():
                 for conv, trailing in convolutions(part):
                     stack.enter_context(wrapped(conv, self.axes, trailing=trailing))
             yield
