@@ -11,6 +11,10 @@ from easel.core.settings import Settings
 
 def open_client(settings: Settings) -> EngineClient:
     """Return a client that runs requests in a thread of this process; models load at their first use."""
+    from easel.models.vendor import answer_mkl
+
+    if settings.answer_mkl:
+        answer_mkl()  # before anything imports torch
     from easel.engine.local import LocalClient
     from easel.engine.shelf import Shelf
     from easel.models.library import Library

@@ -160,6 +160,7 @@ class Cramped:
 
     def __init__(self, model: Model, rows: int) -> None:
         self.model = model
+        self.machine = model.machine
         self.rows = rows
 
     def predict(self, rows: Any) -> Any:
@@ -176,9 +177,12 @@ def test_out_of_memory_shrinks_the_forward_and_speaks_plainly(tiny: Model) -> No
         evaluate = story.send(leads)
         assert isinstance(evaluate, Evaluate)
         works.append(evaluate)
-    roomy, tight = Cramped(tiny, 2), Cramped(tiny, 1)
-    outcomes = perform([Evaluate(roomy, work.batch) for work in works if isinstance(work, Evaluate)])
-    assert all(isinstance(outcome, torch.Tensor) for outcome in outcomes)
-    outcomes = perform([Evaluate(tight, work.batch) for work in works if isinstance(work, Evaluate)])
+    whole = perform(works)
+    for rows in (3, 2, 1):  # two rows a piece, for guidance: together, apart, and each piece in halves
+        cramped = Cramped(tiny, rows)
+        outcomes = perform([Evaluate(cramped, work.batch) for work in works if isinstance(work, Evaluate)])
+        for outcome, expected in zip(outcomes, whole, strict=True):
+            torch.testing.assert_close(outcome, expected, atol=1e-5, rtol=1e-5)
+    outcomes = perform([Evaluate(Cramped(tiny, 0), work.batch) for work in works if isinstance(work, Evaluate)])
     assert all(isinstance(outcome, OutOfMemory) for outcome in outcomes)
     assert "smaller size" in str(outcomes[0])

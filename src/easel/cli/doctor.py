@@ -44,6 +44,7 @@ def examine() -> Iterator[Finding]:
     """Yield every finding; one that fails never hides the next."""
     from easel.cli.findings import Finding
     from easel.cli.machine import allocator, memory
+    from easel.models.vendor import answer_mkl
 
     found = f"{'.'.join(map(str, sys.version_info[:3]))}, {sys.executable}"
     if sys.version_info[:2] < OLDEST_PYTHON:
@@ -51,6 +52,8 @@ def examine() -> Iterator[Finding]:
     else:
         yield Finding("python", "ok", found)
     settings, finding = settings_in_force()
+    if settings is None or settings.answer_mkl:
+        answer_mkl()
     torch, about_torch = import_torch()
     yield about_torch
     if torch is not None:

@@ -5,7 +5,6 @@ Each function looks at one thing and returns a Finding. Functions that read syst
 
 from __future__ import annotations
 
-import ctypes
 import os
 import platform
 import shutil
@@ -17,6 +16,7 @@ from easel.cli.album import nearest_existing
 from easel.cli.findings import Finding
 from easel.cli.gpu import read
 from easel.cli.layout import bytes_in_words
+from easel.models.vendor import is_answered
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -37,7 +37,6 @@ PACKAGE_OF = {
     "suse": "sudo zypper install libtcmalloc4",
 }
 FEATURES = (("amx_bf16", "AMX"), ("avx512_bf16", "AVX-512 with bfloat16"), ("avx512f", "AVX-512"), ("avx2", "AVX2"))
-MKL_ANSWER = "mkl_serv_intel_cpu_true"
 
 
 def processor(torch: ModuleType, root: Path = Path("/")) -> Finding:
@@ -72,27 +71,16 @@ def mkl(torch: ModuleType, root: Path = Path("/")) -> Finding:
     vendor = cpuinfo(root).get("vendor_id", "")
     if vendor == "GenuineIntel":
         return Finding("MKL", "ok", "fast path (Intel processor)")
-    if answers_mkl():
-        return Finding("MKL", "ok", "fast path (its question for an Intel processor is answered)")
-    source = f"int {MKL_ANSWER}(void){{return 1;}}"
+    if is_answered():
+        return Finding(
+            "MKL", "ok", "fast path (Easel answers its question for an Intel processor; EASEL_ANSWER_MKL=0 does not)"
+        )
     return Finding(
         "MKL",
         "hint",
         f"slow path, for the processor is {vendor or 'not Intel'}; float32 and attention run at about half speed",
-        (
-            "Answer its question; Intel does not support this, the pictures stay the same but for rounding:",
-            f"$ echo '{source}' | cc -shared -fPIC -x c - -o ~/mkl-answer.so",
-            '$ export LD_PRELOAD="$HOME/mkl-answer.so:$LD_PRELOAD"',
-        ),
+        ("Easel answers MKL's question on Linux x86-64 with AVX2, unless EASEL_ANSWER_MKL is 0 or torch came first.",),
     )
-
-
-def answers_mkl() -> bool:
-    """Return whether a preloaded library answers MKL's question for an Intel processor with yes."""
-    try:
-        return bool(getattr(ctypes.CDLL(None), MKL_ANSWER)())
-    except (AttributeError, OSError, TypeError):
-        return False
 
 
 def allocator(root: Path = Path("/")) -> Finding:

@@ -70,10 +70,26 @@ Event = Queued | Progressed | Previewed | Done | Failed | WasCancelled
 Ending = Done | Failed | WasCancelled
 
 
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """On which terms a request runs beside others.
+
+    user: who asks; users share the machine evenly. priority: larger goes first. deadline: seconds from now by which it
+    should be done, None for as soon as its length deserves.
+    """
+
+    user: str = ""
+    priority: int = 0
+    deadline: float | None = None
+
+
+AS_USUAL = Terms()
+
+
 class EngineClient(Protocol):
     """Whatever runs requests."""
 
-    def submit(self, request: Request) -> str:
+    def submit(self, request: Request, terms: Terms = AS_USUAL) -> str:
         """Take a request and return the id of its run; raises RequestError or ResourceError when it is refused."""
         ...
 

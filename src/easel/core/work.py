@@ -1,7 +1,8 @@
 """The kinds of work that a recipe yields, and the rows a forward is made of.
 
-A recipe yields one of these and is sent what its docstring names. Work of one kind whose `key` is equal shares a
-forward; what differs between rows is data. Nothing here does any work: models perform, the engine decides when.
+A recipe yields one of these and is sent what its docstring names. Work whose `key` is equal shares a forward; what
+differs between rows is data. `kind` is what costs alike; the key adds whose it is where a request wants to be alone.
+Nothing here does any work: models perform, the engine decides when.
 """
 
 from __future__ import annotations
@@ -100,8 +101,10 @@ class Load:
     wanted: Wanted
 
     @property
-    def key(self) -> Hashable:
+    def kind(self) -> Hashable:
         return ("load", self.wanted)
+
+    key = kind
 
     @property
     def rows(self) -> int:
@@ -117,8 +120,12 @@ class Encode:
     alone: bool = False
 
     @property
+    def kind(self) -> Hashable:
+        return ("encode", self.model.key("encode"))
+
+    @property
     def key(self) -> Hashable:
-        return ("encode", self.model.key("encode"), id(self) if self.alone else None)
+        return (self.kind, id(self) if self.alone else None)
 
     @property
     def rows(self) -> int:
@@ -135,9 +142,12 @@ class EncodeImages:
     worn: tuple[Worn, ...] = ()
 
     @property
+    def kind(self) -> Hashable:
+        return ("encode images", self.model.key("encode_images"), tuple(self.pixels.shape[1:]), self.worn)
+
+    @property
     def key(self) -> Hashable:
-        shape = tuple(self.pixels.shape[1:])
-        return ("encode images", self.model.key("encode_images"), shape, self.worn, id(self) if self.alone else None)
+        return (self.kind, id(self) if self.alone else None)
 
     @property
     def rows(self) -> int:
@@ -155,11 +165,15 @@ class Evaluate:
     worn: tuple[Worn, ...] = ()
 
     @property
-    def key(self) -> Hashable:
+    def kind(self) -> Hashable:
         batch = self.batch
         extra = tuple(sorted((name, tuple(value.shape[1:])) for name, value in batch.extra.items()))
         shape = (tuple(batch.x.shape[1:]), tuple(batch.context.shape[1:]), extra)
-        return ("evaluate", self.model.key("predict"), shape, self.worn, id(self) if self.alone else None)
+        return ("evaluate", self.model.key("predict"), shape, self.worn)
+
+    @property
+    def key(self) -> Hashable:
+        return (self.kind, id(self) if self.alone else None)
 
     @property
     def rows(self) -> int:
@@ -180,10 +194,12 @@ class Decode:
     tile: int = 0
 
     @property
+    def kind(self) -> Hashable:
+        return ("decode", self.model.key("decode"), tuple(self.latents.shape[1:]), self.worn, self.tile)
+
+    @property
     def key(self) -> Hashable:
-        shape = tuple(self.latents.shape[1:])
-        alone = id(self) if self.alone else None
-        return ("decode", self.model.key("decode"), shape, self.worn, self.tile, alone)
+        return (self.kind, id(self) if self.alone else None)
 
     @property
     def rows(self) -> int:
@@ -197,8 +213,12 @@ class Finish:
     call: Callable[[], Any]
 
     @property
+    def kind(self) -> Hashable:
+        return ("finish",)
+
+    @property
     def key(self) -> Hashable:
-        return ("finish", id(self))
+        return (self.kind, id(self))
 
     @property
     def rows(self) -> int:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any, Protocol
 from uuid import uuid4
 
-from easel.core.client import Done, Event, Failed, Queued, WasCancelled
+from easel.core.client import AS_USUAL, Done, Event, Failed, Queued, Terms, WasCancelled
 from easel.core.errors import ResourceError, UnknownName
 from easel.core.request import Request
 from easel.core.work import Load, Wanted
@@ -21,6 +21,7 @@ from easel.engine.runner import performer
 from easel.recipes.common import check, tell
 from easel.recipes.leads import wanted_by
 
+Call = tuple[str, str, tuple[Request, Terms] | None]  # a verb, a run, and what is to run
 REST_AFTER = 5.0  # seconds without anything to do
 
 
@@ -47,13 +48,13 @@ class LocalClient:
     def __init__(self, shelf: Loaded, *, max_rows: int = 64) -> None:
         self.engine = Engine(max_rows, performer(shelf.load))
         self._shelf = shelf
-        self._calls: queue.SimpleQueue[tuple[str, str, Request | None]] = queue.SimpleQueue()
+        self._calls: queue.SimpleQueue[Call] = queue.SimpleQueue()
         self._events: dict[str, queue.SimpleQueue[Event]] = {}
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._serve, name="easel-engine", daemon=True)
         self._thread.start()
 
-    def submit(self, request: Request) -> str:
+    def submit(self, request: Request, terms: Terms = AS_USUAL) -> str:
         """Take a request and return the id of its run; raises RequestError, ModelError or ResourceError on refusal."""
         if self._closing.is_set():
             raise ResourceError("the engine is closed; open a new client.")
@@ -64,7 +65,7 @@ class LocalClient:
         run = uuid4().hex[:12]
         self._events[run] = queue.SimpleQueue()
         self._events[run].put(Queued(ahead=len(self.engine.runs)))
-        self._calls.put(("add", run, settled))
+        self._calls.put(("add", run, (settled, terms)))
         return run
 
     def events(self, run: str) -> Iterator[Event]:
@@ -103,16 +104,17 @@ class LocalClient:
         """Admit and cancel as asked; waits for the first call when there is nothing else to do."""
         while True:
             try:
-                verb, run, request = self._first_call() if wait else self._calls.get(block=False)
+                verb, run, asked = self._first_call() if wait else self._calls.get(block=False)
             except queue.Empty:
                 return
             wait = False
-            if verb == "add" and request is not None:
-                self.engine.add(run, story_of(request), self._events[run].put)
+            if verb == "add" and asked is not None:
+                request, terms = asked
+                self.engine.add(run, story_of(request), self._events[run].put, terms)
             elif verb == "cancel":
                 self.engine.cancel(run)
 
-    def _first_call(self) -> tuple[str, str, Request | None]:
+    def _first_call(self) -> Call:
         """Wait for a call; when none comes for a while, let the models rest and wait on."""
         try:
             return self._calls.get(timeout=REST_AFTER)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import Any
 
-from easel.core.client import Done, Event, Failed, Previewed, Progressed, WasCancelled
+from easel.core.client import AS_USUAL, Done, Event, Failed, Previewed, Progressed, Terms, WasCancelled
 from easel.core.errors import Cancelled, EaselError, Internal
 from easel.core.result import Picture, Result
 from easel.core.work import Evaluate, Work
@@ -28,15 +28,17 @@ class Run:
     id: str
     story: Story
     emit: Callable[[Event], None]
+    terms: Terms = AS_USUAL
+    clock: Callable[[], float] = monotonic
     pending: Work | None = None
-    since: int = 0
     evaluations: int = 0
     began: float = 0.0
+    due: float = 0.0
     step: int = -1
 
     def start(self) -> None:
-        """Advance to the first work."""
-        self.began = monotonic()
+        """Advance to the first work; due at once, until it is known how long it is."""
+        self.began = self.due = self.clock()
         self._advance(lambda: next(self.story))
 
     def send(self, outcome: Any) -> None:
@@ -55,6 +57,12 @@ class Run:
         self.story.close()
         self.emit(WasCancelled())
 
+    def expect(self, seconds: float) -> None:
+        """Set when this run is due, from the seconds that one of its evaluations takes alone."""
+        if isinstance(self.pending, Evaluate) and self.pending.progress is not None and self.due == self.began:
+            own = self.pending.progress.steps * seconds
+            self.due += own if self.terms.deadline is None else min(own, self.terms.deadline)
+
     @property
     def ended(self) -> bool:
         """Whether the recipe waits for nothing more."""
@@ -64,7 +72,7 @@ class Run:
         try:
             self.pending = move()
         except StopIteration as stop:
-            self.emit(Done(Result(stop.value, self.evaluations, monotonic() - self.began)))
+            self.emit(Done(Result(stop.value, self.evaluations, self.clock() - self.began)))
         except Cancelled:
             self.emit(WasCancelled())
         except EaselError as error:
@@ -82,7 +90,7 @@ class Run:
         progress = self.pending.progress
         if progress.step != self.step:
             self.step = progress.step
-            seconds = monotonic() - self.began
+            seconds = self.clock() - self.began
             self.emit(Progressed(progress.step, progress.steps, self.evaluations, seconds))
         if progress.preview is not None:
             self.emit(Previewed(progress.preview))

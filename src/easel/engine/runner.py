@@ -17,6 +17,7 @@ from torch import Tensor
 
 from easel.core.errors import OutOfMemory
 from easel.core.work import Decode, Encode, EncodeImages, Evaluate, Finish, Load, Networks, Rows, Wanted, Work, Worn
+from easel.engine.smaller import cut, decoded_at_once, in_our_words, within_memory
 
 # Latent cells of one call at most, so that a large batch takes time and not all memory:
 EVALUATED = 64 * 64 * 64  # 64 rows at 512x512, 16 at 1024x1024
@@ -41,15 +42,18 @@ def perform(works: Sequence[Work], load: Callable[[Wanted], Any] = no_shelf) -> 
     """Return one outcome for each piece of work; all must have the same key.
 
     When a shared call fails, the group is split in half and tried again, down to one piece, so that only the piece at
-    fault (or one too large for the memory) gets the error.
+    fault gets the error. One too large for the memory is tried in smaller ways before.
     """
     try:
         return together(works, load)
     except Exception as error:  # the engine's boundary: whatever a model raises belongs to the runs in the call
-        if len(works) == 1:
-            return [in_our_words(error)]
-    half = len(works) // 2
-    return perform(works[:half], load) + perform(works[half:], load)
+        failed = in_our_words(error)
+    if len(works) > 1:
+        half = len(works) // 2
+        return perform(works[:half], load) + perform(works[half:], load)
+    if isinstance(failed, OutOfMemory):
+        return [within_memory(works[0], lambda work: together([work], load)[0], failed)]
+    return [failed]
 
 
 @torch.inference_mode()
@@ -76,9 +80,10 @@ def together(works: Sequence[Work], load: Callable[[Wanted], Any]) -> list[Any]:
                 return split_rows(torch.cat([first.model.encode_images(part) for part in parts]), works)
         case Decode():
             latents = torch.cat([work.latents for work in works if isinstance(work, Decode)])
-            parts = torch.split(latents, fitting(DECODED, latents))
+            rows, tile = decoded_at_once(first.model, latents, fitting(DECODED, latents), first.tile)
             with wearing(first.worn, first.model):
-                return split_rows(torch.cat([first.model.decode(part, first.tile) for part in parts]), works)
+                pixels = [first.model.decode(part, tile) for part in torch.split(latents, rows)]
+            return split_rows(torch.cat(pixels), works)
         case Finish():
             return [work.call() for work in works if isinstance(work, Finish)]
 
@@ -94,22 +99,6 @@ def wearing(worn: Sequence[Worn], model: Any) -> ExitStack:
 def fitting(cells: int, latents: Tensor) -> int:
     """Return how many rows of latents (n, channels, height, width) hold at most `cells` cells, at least 1."""
     return max(1, cells // (latents.shape[-2] * latents.shape[-1]))
-
-
-def cut(batch: Rows, rows: int) -> list[Rows]:
-    """Return a batch in parts of at most `rows` rows."""
-    if len(batch) <= rows:
-        return [batch]
-    return [
-        Rows(
-            batch.x[start : start + rows],
-            batch.sigma[start : start + rows],
-            batch.context[start : start + rows],
-            {name: value[start : start + rows] for name, value in batch.extra.items()},
-            batch.networks[start : start + rows],
-        )
-        for start in range(0, len(batch), rows)
-    ]
 
 
 def stacked(batches: Sequence[Rows]) -> Rows:
@@ -141,11 +130,3 @@ def split(values: Sequence[Value], works: Sequence[Work]) -> list[Sequence[Value
 def split_rows(rows: Tensor, works: Sequence[Work]) -> list[Tensor]:
     """Return the rows of each piece of work."""
     return list(torch.split(rows, [work.rows for work in works]))
-
-
-def in_our_words(error: Exception) -> Exception:
-    """Return torch's out-of-memory as ours; anything else unchanged."""
-    words = str(error)
-    if isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in words:
-        return OutOfMemory(None, None, "ask for a smaller size or batch, or close other programs")
-    return error
