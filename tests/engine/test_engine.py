@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from easel.core.client import Done, Event, Failed, WasCancelled
+from easel.core.client import AS_USUAL, Done, Event, Failed, Progressed, Terms, WasCancelled
 from easel.core.errors import BadValue, Cancelled, Internal, OutOfMemory
 from easel.core.request import Request
 from easel.core.result import Picture
@@ -186,3 +186,46 @@ def test_out_of_memory_shrinks_the_forward_and_speaks_plainly(tiny: Model) -> No
     outcomes = perform([Evaluate(Cramped(tiny, 0), work.batch) for work in works if isinstance(work, Evaluate)])
     assert all(isinstance(outcome, OutOfMemory) for outcome in outcomes)
     assert "smaller size" in str(outcomes[0])
+
+
+def test_a_short_run_that_comes_later_ends_before_a_long_one(tiny: Model) -> None:
+    """Both want to be alone, so that they cannot share; one after another the short one would wait for 40 steps."""
+    engine = Engine()
+    ended: list[str] = []
+
+    def add(name: str, steps: int, terms: Terms = AS_USUAL) -> None:
+        story = recipes["txt2img"].make(Request(prompt="a", seed=1, steps=steps, width=32, height=32, alone=True), tiny)
+        engine.add(name, story, lambda event: ended.append(name) if isinstance(event, Done) else None, terms)
+
+    add("long", 40)
+    while engine.forwards["Evaluate"] < 4:
+        engine.step()
+    add("short", 2)
+    add("longer, but of priority", 60, Terms(priority=1))
+    while engine.step():
+        pass
+    assert ended == ["longer, but of priority", "short", "long"]
+    assert engine.served == {}
+
+
+def test_users_take_turns_when_they_want_to_be_alone(tiny: Model) -> None:
+    """A user with many runs gets no more of the machine than one with a single run, by a clock that counts forwards."""
+    clock = iter(range(10**6))
+    engine = Engine(clock=lambda: 5.0 * next(clock))
+    steps: dict[str, int] = {}
+
+    def add(user: str, number: int) -> None:
+        request = Request(prompt="a", seed=1, steps=30, width=32, height=32, alone=True)
+
+        def heard(event: Event) -> None:
+            if isinstance(event, Progressed):
+                steps[user] = steps.get(user, 0) + 1
+
+        engine.add(f"{user}{number}", recipes["txt2img"].make(request, tiny), heard, Terms(user))
+
+    for number in range(5):
+        add("many", number)
+    add("one", 0)
+    while engine.forwards["Evaluate"] < 30:
+        engine.step()
+    assert abs(steps["many"] - steps["one"]) <= 8
