@@ -17,7 +17,12 @@ Shapes = dict[str, tuple[int, ...]]
 
 @dataclass(frozen=True)
 class Build:
-    """The sizes of a checkpoint. second: Stable Diffusion 2's build."""
+    """The sizes of a checkpoint.
+
+    second: Stable Diffusion 2's build and XL's. depths: transformer blocks of each level, the last level's in the
+    middle too. told: numbers that XL's U-Net is told beside words. latent: channels of the autoencoder; quantised:
+    whether it has the two convolutions about the latent.
+    """
 
     second: bool = False
     inpaints: bool = False
@@ -25,6 +30,11 @@ class Build:
     widths: tuple[int, ...] = (1, 2)
     attends: tuple[bool, ...] = (True, False)
     layers: int = 1
+    depths: tuple[int, ...] = ()
+    told: int = 0
+    context: int = 0
+    latent: int = 4
+    quantised: bool = True
     vae_base: int = 32
     vae_widths: tuple[int, ...] = (1, 1, 2, 2)
     vae_layers: int = 1
@@ -46,6 +56,7 @@ FULL_1 = Build(
     text_inner=3072,
 )
 FULL_2 = Build(**{**FULL_1.__dict__, "second": True, "text": 1024, "text_layers": 24, "text_inner": 4096})
+FULL_16 = Build(**{**FULL_1.__dict__, "latent": 16, "quantised": False})  # the autoencoder of 3 and of Flux
 SMALL_1, SMALL_2 = Build(), Build(second=True)
 
 
@@ -63,6 +74,11 @@ def unet_shapes(build: Build) -> Shapes:
     put(found, "time_embed.0", wide, build.base)
     put(found, "time_embed.2", wide, wide)
     put(found, "input_blocks.0.0", build.base, 9 if build.inpaints else 4, 3, 3)
+    if build.told:
+        put(found, "label_emb.0.0", wide, build.told)
+        put(found, "label_emb.0.2", wide, wide)
+    depths = build.depths or (1,) * len(build.widths)
+    reads = build.context or build.text
 
     def resnet(name: str, before: int, after: int) -> None:
         put(found, f"{name}.in_layers.0", before)
@@ -73,20 +89,21 @@ def unet_shapes(build: Build) -> Shapes:
         if before != after:
             put(found, f"{name}.skip_connection", after, before, 1, 1)
 
-    def attention(name: str, width: int) -> None:
+    def attention(name: str, width: int, depth: int) -> None:
         one = () if build.second else (1, 1)
         put(found, f"{name}.norm", width)
         put(found, f"{name}.proj_in", width, width, *one)
-        inner = f"{name}.transformer_blocks.0"
-        for which, read in (("attn1", width), ("attn2", build.text)):
-            put(found, f"{inner}.{which}.to_q", width, width, bias=False)
-            put(found, f"{inner}.{which}.to_k", width, read, bias=False)
-            put(found, f"{inner}.{which}.to_v", width, read, bias=False)
-            put(found, f"{inner}.{which}.to_out.0", width, width)
-        put(found, f"{inner}.ff.net.0.proj", 8 * width, width)
-        put(found, f"{inner}.ff.net.2", width, 4 * width)
-        for norm in ("norm1", "norm2", "norm3"):
-            put(found, f"{inner}.{norm}", width)
+        for number in range(depth):
+            inner = f"{name}.transformer_blocks.{number}"
+            for which, read in (("attn1", width), ("attn2", reads)):
+                put(found, f"{inner}.{which}.to_q", width, width, bias=False)
+                put(found, f"{inner}.{which}.to_k", width, read, bias=False)
+                put(found, f"{inner}.{which}.to_v", width, read, bias=False)
+                put(found, f"{inner}.{which}.to_out.0", width, width)
+            put(found, f"{inner}.ff.net.0.proj", 8 * width, width)
+            put(found, f"{inner}.ff.net.2", width, 4 * width)
+            for norm in ("norm1", "norm2", "norm3"):
+                put(found, f"{inner}.{norm}", width)
         put(found, f"{name}.proj_out", width, width, *one)
 
     width, block, kept = build.base, 1, [build.base]
@@ -95,7 +112,7 @@ def unet_shapes(build: Build) -> Shapes:
             resnet(f"input_blocks.{block}.0", width, times * build.base)
             width = times * build.base
             if build.attends[level]:
-                attention(f"input_blocks.{block}.1", width)
+                attention(f"input_blocks.{block}.1", width, depths[level])
             kept.append(width)
             block += 1
         if level < len(build.widths) - 1:
@@ -103,7 +120,7 @@ def unet_shapes(build: Build) -> Shapes:
             kept.append(width)
             block += 1
     resnet("middle_block.0", width, width)
-    attention("middle_block.1", width)
+    attention("middle_block.1", width, depths[-1])
     resnet("middle_block.2", width, width)
     block = 0
     for level in reversed(range(len(build.widths))):
@@ -111,7 +128,7 @@ def unet_shapes(build: Build) -> Shapes:
             resnet(f"output_blocks.{block}.0", width + kept.pop(), build.widths[level] * build.base)
             width, part = build.widths[level] * build.base, 1
             if build.attends[level]:
-                attention(f"output_blocks.{block}.1", width)
+                attention(f"output_blocks.{block}.1", width, depths[level])
                 part = 2
             if level and layer == build.layers:
                 put(found, f"output_blocks.{block}.{part}.conv", width, width, 3, 3)
@@ -150,8 +167,8 @@ def vae_shapes(build: Build) -> Shapes:
             put(found, f"encoder.down.{level}.downsample.conv", width, width, 3, 3)
     middle("encoder", width)
     put(found, "encoder.norm_out", width)
-    put(found, "encoder.conv_out", 8, width, 3, 3)
-    put(found, "decoder.conv_in", width, 4, 3, 3)
+    put(found, "encoder.conv_out", 2 * build.latent, width, 3, 3)
+    put(found, "decoder.conv_in", width, build.latent, 3, 3)
     middle("decoder", width)
     for level in reversed(range(len(widths))):
         for layer in range(build.vae_layers + 1):
@@ -161,8 +178,9 @@ def vae_shapes(build: Build) -> Shapes:
             put(found, f"decoder.up.{level}.upsample.conv", width, width, 3, 3)
     put(found, "decoder.norm_out", width)
     put(found, "decoder.conv_out", 3, width, 3, 3)
-    put(found, "quant_conv", 8, 8, 1, 1)
-    put(found, "post_quant_conv", 4, 4, 1, 1)
+    if build.quantised:
+        put(found, "quant_conv", 2 * build.latent, 2 * build.latent, 1, 1)
+        put(found, "post_quant_conv", build.latent, build.latent, 1, 1)
     return found
 
 
@@ -211,8 +229,13 @@ def checkpoint_shapes(build: Build) -> Shapes:
 
 def random_tensors(build: Build, seed: int = 0) -> dict[str, Tensor]:
     """Return a checkpoint's tensors: norms about one, weights that keep a signal's size."""
+    return filled(checkpoint_shapes(build), seed)
+
+
+def filled(shapes: Shapes, seed: int = 0) -> dict[str, Tensor]:
+    """Return random tensors of these shapes."""
     chance = torch.Generator().manual_seed(seed)
-    return {name: random_tensor(name, shape, chance) for name, shape in checkpoint_shapes(build).items()}
+    return {name: random_tensor(name, shape, chance) for name, shape in shapes.items()}
 
 
 def random_tensor(name: str, shape: tuple[int, ...], chance: torch.Generator) -> Tensor:

@@ -86,7 +86,7 @@ def write_tiny_sd(
     return folder
 
 
-def write_tokenizer(folder: Path) -> None:
+def write_tokenizer(folder: Path, pad: str = "<|endoftext|>") -> None:
     """Write CLIP's tokenizer files with bytes alone: 256 letters, 256 word ends, no merges, two marks."""
     from tokenizers.pre_tokenizers import ByteLevel
 
@@ -95,7 +95,7 @@ def write_tokenizer(folder: Path) -> None:
     tokens = [*letters, *(letter + "</w>" for letter in letters), "<|startoftext|>", "<|endoftext|>"]
     (folder / "vocab.json").write_text(json.dumps({token: i for i, token in enumerate(tokens)}))
     (folder / "merges.txt").write_text("#version: 0.2\n")
-    config = {"tokenizer_class": "CLIPTokenizer", "model_max_length": 77, "pad_token": "<|endoftext|>"}
+    config = {"tokenizer_class": "CLIPTokenizer", "model_max_length": 77, "pad_token": pad}
     (folder / "tokenizer_config.json").write_text(json.dumps(config))
 
 

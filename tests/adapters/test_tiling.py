@@ -41,7 +41,12 @@ def outputs(model: Model) -> list[Tensor]:
 
 def traces(model: Any) -> list[Any]:
     """Everything of the convolutions that wearing might leave behind."""
-    convs = [m for part in (model.unet, model.vae) for m in part.modules() if isinstance(m, torch.nn.Conv2d)]
+    convs = [
+        m
+        for part in (model.parts["unet"], model.parts["vae"])
+        for m in part.modules()
+        if isinstance(m, torch.nn.Conv2d)
+    ]
     return [
         (conv.padding, conv.padding_mode, dict(conv._forward_pre_hooks), sorted(conv.__dict__), wrapped_axes(conv))
         for conv in convs
@@ -51,14 +56,15 @@ def traces(model: Any) -> list[Any]:
 @pytest.mark.parametrize("axes", ["x", "y", "xy"])
 def test_it_comes_off_clean(tiny: Model, axes: Axes) -> None:
     model: Any = tiny
-    weights = [value.clone() for part in (model.unet, model.vae) for value in part.state_dict().values()]
+    parts = (model.parts["unet"], model.parts["vae"])
+    weights = [value.clone() for part in parts for value in part.state_dict().values()]
     before, clean = traces(tiny), outputs(tiny)
     with Seamless(axes).on(tiny):
         worn = outputs(tiny)
     assert all(not torch.equal(a, b) for a, b in zip(clean, worn, strict=True))
     assert traces(tiny) == before
     assert all(torch.equal(a, b) for a, b in zip(clean, outputs(tiny), strict=True))
-    after = [value for part in (model.unet, model.vae) for value in part.state_dict().values()]
+    after = [value for part in parts for value in part.state_dict().values()]
     assert all(torch.equal(a, b) for a, b in zip(weights, after, strict=True))
 
 

@@ -1,24 +1,23 @@
-"""The hash of weights: A1111's for one file, kept in a cache that may be lost or broken at any time."""
+"""The hash of weights: A1111's for one file, kept in the index, which may be lost at any time."""
 
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from pathlib import Path
 
 import pytest
 
+from easel.models import index
 from easel.models.family import Model
-from easel.models.hashing import WeightsHash, cache_file, hash_of, sha256_of
+from easel.models.hashing import WeightsHash, hash_of, sha256_of
 
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The cache's file, in a folder that is not there yet."""
+    """The index's file, in a folder that is not there yet."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    assert cache_file() == tmp_path / "cache" / "easel" / "hashes.json"
-    return cache_file()
+    return index.index_file()
 
 
 def weights(path: Path, content: bytes = b"weights") -> Path:
@@ -38,12 +37,11 @@ def test_several_files_have_one_hash_that_heeds_order_and_content(tmp_path: Path
     assert hash_of([one, two]) == hashlib.sha256(digests.encode()).hexdigest() != hash_of([two, one])
 
 
-def test_a_file_is_read_once_until_it_changes(tmp_path: Path, cache: Path) -> None:
+def test_a_file_is_read_once_until_it_changes(tmp_path: Path) -> None:
     file = weights(tmp_path / "a")
     first = hash_of([file])
-    kept = json.loads(cache.read_text())
-    kept[str(file)][2] = "f" * 64
-    cache.write_text(json.dumps(kept))
+    kept = index.hashes_of([str(file)])[str(file)]
+    index.keep_hashes([kept._replace(sha256="f" * 64)])
     assert hash_of([file]) == "f" * 64
     os.utime(file, ns=(1, 1))
     assert hash_of([file]) == first
@@ -51,25 +49,11 @@ def test_a_file_is_read_once_until_it_changes(tmp_path: Path, cache: Path) -> No
     assert hash_of([file]) == hashlib.sha256(b"other weights").hexdigest()
 
 
-def test_files_that_are_gone_leave_the_cache(tmp_path: Path, cache: Path) -> None:
+def test_a_link_has_the_hash_of_its_file(tmp_path: Path) -> None:
     file = weights(tmp_path / "a")
-    hash_of([file])
-    file.unlink()
-    hash_of([weights(tmp_path / "b")])
-    assert list(json.loads(cache.read_text())) == [str(tmp_path / "b")]
-    assert list(cache.parent.iterdir()) == [cache]
-
-
-@pytest.mark.parametrize(
-    "content",
-    [b"", b"{", b"[]", b"\xff", b"[" * 100_000, b'{"PATH": 1}', b'{"PATH": [7, 1, "short"]}', b'{"PATH": [7, 1, 2]}'],
-)
-def test_a_broken_cache_counts_as_none(tmp_path: Path, cache: Path, content: bytes) -> None:
-    file = weights(tmp_path / "a")
-    cache.parent.mkdir(parents=True)
-    cache.write_bytes(content.replace(b"PATH", str(file).encode()))
-    assert hash_of([file]) == sha256_of(file)
-    assert list(json.loads(cache.read_text())) == [str(file)]
+    (tmp_path / "b").symlink_to(file)
+    assert hash_of([tmp_path / "b"]) == hash_of([file])
+    assert index.paths() == [str(file)]
 
 
 def test_a_cache_that_cannot_be_written_is_done_without(tmp_path: Path, cache: Path) -> None:

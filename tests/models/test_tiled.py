@@ -70,7 +70,7 @@ def test_the_starter_s_decoder() -> None:
 
 
 def test_unknown_layers_are_refused(tiny: Model) -> None:
-    decoder: Any = tiny.vae  # type: ignore[attr-defined]
+    decoder: Any = tiny.parts["vae"]
     norm = decoder.decoder.conv_norm_out
     decoder.decoder.conv_norm_out = torch.nn.Identity()
     try:

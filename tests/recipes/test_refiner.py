@@ -26,7 +26,7 @@ from easel.models.identify import identify
 from easel.prompt import infotext
 from easel.recipes.common import tell
 from easel.recipes.refiner import switch_below
-from easel.sampling import FLOW, Levels
+from easel.sampling import Levels
 from tests.engine.test_sharing import psnr
 from tests.recipes.telling import ask, by_name, close_at_every_yield, told
 from tests.tiny import write_tiny_sd
@@ -110,7 +110,10 @@ def test_with_hires_it_acts_in_the_second_pass_alone(tiny: Model, other: Model) 
 
 @pytest.mark.parametrize(
     ("change", "words"),
-    [({"latent": LatentFormat(channels=16)}, "their latents differ"), ({"path": FLOW}, "their noise paths differ")],
+    [
+        ({"latent": LatentFormat(channels=16)}, "their latents differ"),
+        ({"levels": Levels.from_flow()}, "their noise paths differ"),
+    ],
 )
 def test_a_model_of_another_kind_is_refused(tiny: Model, other: Any, change: dict[str, Any], words: str) -> None:
     unlike = dataclasses.replace(other, **change)

@@ -131,14 +131,12 @@ def test_steps_are_told_from_sigmas() -> None:
     assert [step_at(sigmas, sigma) for sigma in (11.0, 10.0, 7.0, 5.0, 2.0, 1.0)] == [0, 0, 0, 1, 2, 2]
 
 
-def test_networks_and_embeddings_are_refused_by_name() -> None:
+def test_networks_that_cannot_be_worn_are_refused_by_name() -> None:
     with pytest.raises(Unsupported, match="<hypernet:snow> cannot be used"):
         check(Request(prompt="a fox <hypernet:snow:0.8>"))
     with pytest.raises(Unsupported, match="<lora:snow> stands in the negative prompt"):
         check(Request(prompt="a fox", negative_prompt="<lora:snow:0.8>"))
-    with pytest.raises(Unsupported, match="the embedding EasyNegative cannot be used yet"):
-        check(Request(prompt="a fox", negative_prompt="(easynegative:1.2)"), ("EasyNegative",))
-    check(Request(prompt="a fox, easy # <lora:commented:1>"), ("EasyNegative",))
+    check(Request(prompt="a fox, easy <lora:snow> # <hypernet:commented:1>"))
 
 
 def test_too_many_ands_are_refused() -> None:

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from torch.nn import Conv2d, Module
 
+from easel.core.errors import Unsupported
 from easel.models.edges import wrapped
 
 
@@ -28,7 +29,9 @@ class Seamless:
 
     @contextmanager
     def on(self, model: Any) -> Iterator[None]:
-        """Let `model` wear this for as long as the context lasts."""
+        """Let `model` wear this for as long as the context lasts. Raises Unsupported for one without a U-Net."""
+        if "unet" not in model.parts:
+            raise Unsupported(f"edges that meet need a U-Net, which {model.name} has not; leave out seamless.")
         with ExitStack() as stack:
             for part in model.parts.values():
                 for conv, trailing in convolutions(part):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
+from typing import Any, ClassVar
 
 import typer
 from typer.core import TyperGroup
@@ -13,7 +13,8 @@ from easel.cli.layout import HELP, GroupedCommand
 from easel.core.errors import UnknownName
 
 # name: (module, what in it, what the list of commands says of it); a Typer is a group of commands
-COMMANDS: dict[str, tuple[str, str, str]] = {
+Table = dict[str, tuple[str, str, str]]
+COMMANDS: Table = {
     "txt2img": ("txt2img", "txt2img", "Draw pictures from words."),
     "img2img": ("img2img", "img2img", "Draw a picture anew, led by words."),
     "inpaint": ("inpaint", "inpaint", "Paint part of a picture anew, led by words."),
@@ -25,23 +26,25 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "info": ("info", "info", "Show the words and settings that made a picture."),
     "replay": ("replay", "replay", "Draw a picture again from its metadata and compare."),
     "prompt": ("prompt", "app", "Find words for prompts; make choices in prompts."),
-    "models": ("models", "app", "List models, samplers, schedules and upscalers; say what a model's file is."),
+    "models": ("models", "app", "List, describe, fetch, convert and merge models; list samplers and the like."),
     "doctor": ("doctor", "doctor", "Say what was found on this machine, and what to do about it."),
 }
 
 
 class Commands(TyperGroup):
-    """A group that knows its commands by the table and imports the one that is called."""
+    """A group that knows its commands by a table and imports the one that is called."""
+
+    table: ClassVar[Table] = COMMANDS
 
     def list_commands(self, ctx: Any) -> list[str]:
         """Return every command's name."""
-        return list(COMMANDS)
+        return list(self.table)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """Return the command called `cmd_name`, None where there is none."""
-        if cmd_name not in COMMANDS:
+        if cmd_name not in self.table:
             return None
-        module, name, _ = COMMANDS[cmd_name]
+        module, name, _ = self.table[cmd_name]
         found = getattr(import_module(f"easel.cli.{module}"), name)
         if isinstance(found, typer.Typer):
             command: Any = get_group(found)
@@ -54,11 +57,11 @@ class Commands(TyperGroup):
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Return the command that arguments name. Raises UnknownName, with the nearest, where there is none."""
-        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
-            raise UnknownName("command", args[0], tuple(COMMANDS))
+        if args and args[0] not in self.table and not args[0].startswith("-"):
+            raise UnknownName("command", args[0], tuple(self.table))
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Write the list of commands."""
         with formatter.section("Commands"):
-            formatter.write_dl([(name, said) for name, (_, _, said) in COMMANDS.items()])
+            formatter.write_dl([(name, said) for name, (_, _, said) in self.table.items()])

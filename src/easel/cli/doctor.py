@@ -120,11 +120,13 @@ def reinstall() -> str:
 def of_torch(torch: ModuleType, settings: Settings | None) -> Iterator[Finding]:
     """Yield what torch makes of this machine."""
     from easel.cli.gpu import gpu_facts, judge_gpu
-    from easel.cli.machine import mkl, processor
+    from easel.cli.machine import budget, mkl, processor
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield judge_gpu(gpu_facts(torch, settings.device if settings else "auto"))
+        if settings is not None:
+            yield budget(settings)
     yield processor(torch)
     yield mkl(torch)
 

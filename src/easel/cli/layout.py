@@ -9,7 +9,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 import typer
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -39,9 +39,9 @@ class GroupedCommand(TyperCommand):
                 formatter.write_dl(records, col_max=30)
 
 
-def group(help: str) -> typer.Typer:
+def group(help: str, cls: type[TyperGroup] = TyperGroup) -> typer.Typer:
     """Return a group of commands, which alone prints its help."""
-    app = typer.Typer(help=help, no_args_is_help=False, context_settings=HELP, rich_markup_mode=None)
+    app = typer.Typer(help=help, cls=cls, no_args_is_help=False, context_settings=HELP, rich_markup_mode=None)
 
     def root(context: typer.Context) -> None:
         if context.invoked_subcommand is None:

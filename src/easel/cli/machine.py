@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     import torch as torch_module
 
+    from easel.core.settings import Settings
+
 GIB = 2**30
 LITTLE_MEMORY = 2 * GIB  # a Stable Diffusion 1.5 in bfloat16 takes this and its activations
 LITTLE_DISK = GIB
@@ -134,19 +136,31 @@ def systems(root: Path) -> set[str]:
 
 def memory(root: Path = Path("/")) -> Finding:
     """Return how much memory there is, within the container's limit where one is set."""
-    import psutil
+    from easel.models.ram import machine_memory
 
-    seen = psutil.virtual_memory()
-    limit = read(root / "sys/fs/cgroup/memory.max")
-    total, free = seen.total, seen.available
-    if limit.isdigit() and int(limit) < total:
-        used = read(root / "sys/fs/cgroup/memory.current")
-        total = int(limit)
-        free = min(free, total - int(used) if used.isdigit() else total)
+    total, free = machine_memory(root)
     found = f"{bytes_in_words(free)} free of {bytes_in_words(total)}"
     if free < LITTLE_MEMORY:
         return Finding("memory", "hint", found, ("Enough for the starter; for larger models close other programs.",))
     return Finding("memory", "ok", found)
+
+
+def budget(settings: Settings) -> Finding:
+    """Return what models may take of the card's memory and of the machine's, as the settings say."""
+    from easel.core.errors import BadValue, ResourceError
+    from easel.models.accelerate import device_for, ram_budget, residency_on
+
+    ram = f"{bytes_in_words(ram_budget(settings.ram))} for loaded models (ram = {settings.ram})"
+    try:
+        residency = residency_on(device_for(settings.device), settings.vram)
+    except BadValue as error:
+        return Finding("budget", "fix", error.message, ("Take back the setting vram (EASEL_VRAM).",))
+    except ResourceError:  # the GPU's finding tells why
+        return Finding("budget", "ok", ram)
+    if residency is None:
+        return Finding("budget", "ok", ram)
+    card = f"{bytes_in_words(residency.total)} of the card (vram = {settings.vram})"
+    return Finding("budget", "ok", f"{card}, of which {bytes_in_words(residency.budget)} for weights; {ram}")
 
 
 def disk(name: str, folder: Path, *, needs: str) -> Finding:

@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 Paths = Annotated[list[Path], typer.Argument(metavar="FILE", help="Single files or diffusers folders.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print a line of JSON for each.")]
-Name = Annotated[str, typer.Argument(metavar="NAME", help="A model's name, as `easel models list` has it, or a path.")]
-FAMILIES = {"sd": "Stable Diffusion"}
+Name = Annotated[str, typer.Argument(metavar="NAME", help="A name, as `easel models list` has it, a path or a hash.")]
+Kind = Annotated[str, typer.Option("--kind", metavar="KIND", help="Which of several of one name: lora, vae and so on.")]
 NAMES_SHOWN = 5
 
 
 def identify(files: Paths, as_json: AsJson = False) -> None:
-    """Say what a model's file or folder is, from its header alone; made for bug reports."""
+    """Say what a file or folder is, from its header alone; made for bug reports."""
 
     def told(path: Path) -> dict[str, Any]:
         from easel.models.identify import identify
@@ -40,25 +40,32 @@ def hashes(files: Paths, as_json: AsJson = False) -> None:
 
     def told(path: Path) -> dict[str, Any]:
         from easel.models.hashing import SHOWN, hash_of
-        from easel.models.identify import identify
-        from easel.models.sources import source_of
 
-        found = hash_of([path] if path.is_file() else source_of(identify(path)).files)
+        found = hash_of(weights_of(path))
         return {"path": str(path), "sha256": found, "short": found[:SHOWN], "autov2": found[:SHOWN].upper()}
 
     each(files, told, as_json=as_json)
 
 
-def info(name: Name, as_json: AsJson = False) -> None:
-    """Show what a model is, where it stands and its hash."""
+def info(name: Name, kind: Kind = "", as_json: AsJson = False) -> None:
+    """Show what a model, LoRA or another file is, where it stands, its hash, and what its maker wrote into it."""
     from easel.core.settings import read_settings
+    from easel.models.cards import card_of
     from easel.models.hashing import WeightsHash
+    from easel.models.kinds import KINDS
     from easel.models.library import Library
+
+    identity = Library(read_settings()).find(name, (kind,) if kind else tuple(KINDS))
+    facts = {"name": identity.name, **facts_of(identity), "hash": WeightsHash(weights_of(identity.path)).short}
+    show_facts({**facts, "card": card_of(identity.path)}, as_json=as_json)
+
+
+def weights_of(path: Path) -> list[Path]:
+    """Return the files that a model's hash is of."""
+    from easel.models.identify import identify
     from easel.models.sources import source_of
 
-    identity = Library(read_settings()).find(name)
-    facts = {**facts_of(identity), "hash": WeightsHash(source_of(identity).files).short}
-    show_facts({"name": identity.name, **facts}, as_json=as_json)
+    return [path] if path.is_file() else list(source_of(identify(path)).files)
 
 
 def each(files: list[Path], told: Callable[[Path], dict[str, Any]], *, as_json: bool) -> None:
@@ -88,16 +95,12 @@ def each(files: list[Path], told: Callable[[Path], dict[str, Any]], *, as_json: 
 
 def facts_of(identity: Identity) -> dict[str, Any]:
     """Return what an identity says."""
+    names = ("kind", "family", "variant", "inpaints", "layout", "prediction", "known_by", "zero_snr", "dtype")
     return {
         "path": str(identity.path),
-        "family": identity.family,
-        "variant": identity.variant,
-        "inpaints": identity.inpaints,
-        "layout": identity.layout,
-        "prediction": identity.prediction,
-        "known_by": identity.known_by,
-        "dtype": identity.dtype,
+        **{name: getattr(identity, name) for name in names},
         "bytes": identity.size,
+        "fits": list(identity.fits),
         "missing": list(identity.missing),
         "unused": dict(identity.unused),
     }
@@ -139,16 +142,36 @@ def rows_of(facts: dict[str, Any]) -> list[tuple[str, str]]:
     from easel.core.version import version
 
     rows = [("Name", facts.get("name", "")), ("Path", facts["path"])]
-    if "family" in facts:
-        family = FAMILIES.get(facts["family"], facts["family"])
-        kind = f"{family} {facts['variant']}{', inpainting' if facts['inpaints'] else ''}"
-        rows += [("Family", kind), ("Layout", {"folder": "diffusers folder", "file": "single file"}[facts["layout"]])]
-        rows += [("Predicts", f"{facts['prediction']} ({facts['known_by']})"), ("Numbers", facts["dtype"])]
+    if "kind" in facts:
+        rows += kind_rows(facts)
         rows += [("Size", bytes_in_words(facts["bytes"])), ("Missing", ", ".join(facts["missing"]))]
         rows += [("Unused", f"{count} tensors: {what}") for what, count in facts["unused"].items()]
     rows += [("Hash", facts.get("hash", "")), ("SHA-256", facts.get("sha256", "")), ("Short", facts.get("short", ""))]
     rows += [("AutoV2", facts.get("autov2", "")), ("Error", facts.get("error", ""))]
     if "tensors" in facts:
         rows += [("Tensors", str(facts["tensors"])), *(("First", name) for name in facts["first"])]
+    rows += facts.get("card", {}).items()
     rows.append(("Easel", version() if "sha256" not in facts else ""))
     return [(name, value) for name, value in rows if value]
+
+
+def kind_rows(facts: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return what a file is in words: its kind where it is no whole model, family, layout, prediction, numbers."""
+    from easel.models.kinds import CHECKPOINT, KINDS
+    from easel.models.makeup import WORDS
+
+    kind, variant = facts["kind"], facts["variant"]
+    family = ", ".join(str(WORDS.get(one, one)) for one in facts["fits"] or (facts["family"],))
+    shared = len(facts["fits"]) > 1  # then the variant is of the part, and of no family
+    predicts = f"{facts['prediction']} ({facts['known_by']})" if facts["prediction"] else ""
+    return [
+        ("Kind", "" if kind == CHECKPOINT else KINDS[kind].words if kind in KINDS else kind.replace("_", " ")),
+        (
+            "Family",
+            f"{family}{f' {variant}' if not shared else ''}{', inpainting' if facts['inpaints'] else ''}".strip(),
+        ),
+        ("Build", variant if shared else ""),
+        ("Layout", {"folder": "diffusers folder", "file": "single file"}[facts["layout"]]),
+        ("Predicts", f"{predicts}{', to zero signal' if facts['zero_snr'] else ''}"),
+        ("Numbers", facts["dtype"]),
+    ]

@@ -164,29 +164,57 @@ def shared(
     return wishes.without_none(**fields)
 
 
+def house(
+    vram: Annotated[
+        str | None, option(SECOND, "--vram", "SIZE", "What may be taken of a card's memory: 8GB, 75% [what is free].")
+    ] = None,
+    ram: Annotated[
+        str | None, option(SECOND, "--ram", "SIZE", "What loaded models may take: 16GB, 50% [three quarters].")
+    ] = None,
+) -> dict[str, str]:
+    """Return the settings of the house that were given. Raises BadValue in the words of the options."""
+    from easel.core.amounts import amount
+    from easel.core.errors import BadValue
+
+    given = {name: text for name, text in (("vram", vram), ("ram", ram)) if text is not None}
+    for name, text in given.items():
+        try:
+            amount(text)
+        except ValueError as error:
+            raise BadValue(f"--{name}", text, str(error)) from None
+    return given
+
+
 @cache
-def shared_parameters() -> tuple[inspect.Parameter, ...]:
-    """Return the shared options as parameters."""
-    return tuple(inspect.signature(shared, eval_str=True).parameters.values())
+def parameters_of(options: Callable[..., dict[str, Any]]) -> tuple[inspect.Parameter, ...]:
+    """Return options as parameters."""
+    return tuple(inspect.signature(options, eval_str=True).parameters.values())
 
 
 def with_shared(command: Callable[..., None]) -> Callable[..., None]:
-    """Return `command` with the shared options after its own; it is given their request fields as `fields`."""
+    """Return `command` with the shared options after its own; it is given their request fields as `fields`.
+
+    Settings among them hold for as long as the command runs.
+    """
     own = [
         parameter
         for parameter in inspect.signature(command, eval_str=True).parameters.values()
         if parameter.name != "fields"
     ]
-    common = shared_parameters()
+    common, settings = parameters_of(shared), parameters_of(house)
     ending = [parameter for parameter in own if parameter.name in ("cells", "out", "as_json")]
     beginning = [parameter for parameter in own if parameter not in ending]
 
     @wraps(command)
     def run(**given: Any) -> None:
-        fields = shared(**{parameter.name: given.pop(parameter.name) for parameter in common})
-        command(fields=fields, **given)
+        from easel.core.settings import choosing
 
-    parameters = [*beginning, *common, *ending]
+        chosen = house(**{parameter.name: given.pop(parameter.name) for parameter in settings})
+        fields = shared(**{parameter.name: given.pop(parameter.name) for parameter in common})
+        with choosing(**chosen):
+            command(fields=fields, **given)
+
+    parameters = [*beginning, *common, *settings, *ending]
     run.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
         [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in parameters]
     )

@@ -7,11 +7,15 @@ A request's own fields are never here.
 from __future__ import annotations
 
 import os
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from tomllib import TOMLDecodeError
+from types import MappingProxyType
 from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import AfterValidator, Field, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -20,6 +24,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from easel.core.amounts import amount
 from easel.core.errors import BadValue
 from easel.core.values import translated
 
@@ -33,6 +38,12 @@ def settings_file() -> Path:
     return (Path(home) if home else Path.home() / ".config") / "easel" / "easel.toml"
 
 
+def readable(text: str) -> str:
+    """Return an amount of memory as it was written. Raises ValueError where nobody can read it."""
+    amount(text)
+    return text
+
+
 class Settings(BaseSettings):
     """The house's settings.
 
@@ -40,7 +51,10 @@ class Settings(BaseSettings):
     stand, in the environment joined as in PATH. outputs: folder for pictures. wildcards: folder of lists that stand for
     __name__ in prompts. styles: A1111's file of named prompts. device: where forwards run.
     precision: number format of the weights; auto is bfloat16 where the processor has it, else float32.
-    threads: processor threads for forwards, 0 for all. max_rows: rows of one forward at most.
+    threads: processor threads for forwards, 0 for all. answer_mkl: whether MKL is told that an AMD processor is as good
+    as Intel's, see models/vendor.py. max_rows: rows of one forward at most.
+    vram: what Easel may take of a graphics card's memory, ram: what loaded models may take of the machine's, both as
+    core/amounts.py reads them.
     """
 
     model_config = SettingsConfigDict(env_prefix="EASEL_", frozen=True, extra="forbid")
@@ -53,7 +67,10 @@ class Settings(BaseSettings):
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     threads: int = Field(default=0, ge=0, le=1024)
+    answer_mkl: bool = True
     max_rows: int = Field(default=64, ge=1, le=4096)
+    vram: Annotated[str, AfterValidator(readable)] = "auto"
+    ram: Annotated[str, AfterValidator(readable)] = "auto"
 
     @field_validator("model_folders", mode="before")
     @classmethod
@@ -74,13 +91,26 @@ class Settings(BaseSettings):
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, settings_file())
 
 
+CHOSEN: ContextVar[Mapping[str, object]] = ContextVar("settings chosen for one command", default=MappingProxyType({}))
+
+
+@contextmanager
+def choosing(**given: object) -> Generator[None]:
+    """Let settings win over environment and file for as long as the context lasts; None leaves them as they are."""
+    token = CHOSEN.set({**CHOSEN.get(), **{name: value for name, value in given.items() if value is not None}})
+    try:
+        yield
+    finally:
+        CHOSEN.reset(token)
+
+
 def read_settings(**given: object) -> Settings:
     """Return the settings in force; `given` wins over environment and file. Raises BadValue or UnknownName."""
     named = os.environ.get("EASEL_SETTINGS")
     if named and not Path(named).is_file():
         raise BadValue("EASEL_SETTINGS", named, "a file that exists")
     try:
-        return Settings(**given)  # type: ignore[arg-type]
+        return Settings(**{**CHOSEN.get(), **given})  # type: ignore[arg-type]
     except ValidationError as error:
         raise translated(error.errors()[0], tuple(Settings.model_fields), kind="setting", before="setting ") from None
     except (TOMLDecodeError, UnicodeDecodeError, OSError) as error:

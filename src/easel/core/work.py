@@ -38,9 +38,9 @@ class Worn(Protocol):
 class Wanted:
     """Something to load from files, by name.
 
-    kind: "model", "network" (LoRA and its like) or "embedding" (textual inversion). options: pairs of a name and a
-    text; of a model a part ("vae", "denoiser", "text_encoder") and the file that takes the place of its own, of a
-    network "rank" and "blocks".
+    kind: "model", "network" (LoRA and its like) or "embeddings" (textual inversions), of which the name is a text that
+    names any number of them. options: pairs of a name and a text; of a model a part ("vae", "denoiser", "text_encoder")
+    and the file that takes the place of its own, of a network "rank" and "blocks".
     """
 
     kind: str
@@ -68,7 +68,8 @@ class Rows:
     sigma: (n,), the noise level of each row, float64.
     context: (n, tokens, width), the text that leads each row.
     extra: further row data by name, each (n, ...), as texts and adapters contribute it.
-    networks: what each row wears, n of them; empty where none wears any.
+    networks: what each row wears, n of them; empty where none wears any. left: evaluations that each row has still to
+    come with this one, n of them; empty where that is not told.
     """
 
     x: Tensor
@@ -76,6 +77,7 @@ class Rows:
     context: Tensor
     extra: Mapping[str, Tensor] = field(default_factory=dict[str, Any])
     networks: tuple[Networks, ...] = ()
+    left: tuple[int, ...] = ()
 
     def __len__(self) -> int:
         return int(self.x.shape[0])

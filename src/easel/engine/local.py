@@ -25,17 +25,9 @@ Call = tuple[str, str, tuple[Request, Terms] | None]  # a verb, a run, and what 
 REST_AFTER = 5.0  # seconds without anything to do
 
 
-class Names(Protocol):
-    """Which names there are; models/library.py has them."""
-
-    def embeddings(self) -> tuple[str, ...]: ...
-
-
 class Loaded(Protocol):
     """Where models and networks come from; engine/shelf.py is one."""
 
-    @property
-    def library(self) -> Names: ...
     def check(self, wanted: Wanted) -> None: ...
     def load(self, wanted: Wanted) -> Any: ...
     def rest(self) -> None: ...
@@ -59,7 +51,7 @@ class LocalClient:
         if self._closing.is_set():
             raise ResourceError("the engine is closed; open a new client.")
         settled = request.settled()
-        check(settled, self._shelf.library.embeddings())
+        check(settled)
         for wanted in (*models_of(settled), *wanted_by(settled)):
             self._shelf.check(wanted)
         run = uuid4().hex[:12]

@@ -111,6 +111,7 @@ def stacked(batches: Sequence[Rows]) -> Rows:
         context=torch.cat([batch.context for batch in batches]),
         extra={name: torch.cat([batch.extra[name] for batch in batches]) for name in batches[0].extra},
         networks=networks_of(batches),
+        left=tuple(n for batch in batches for n in batch.left) if all(batch.left for batch in batches) else (),
     )
 
 

@@ -1,60 +1,224 @@
-"""What is loaded: models and networks by name, each read once and kept until it is closed.
+"""What is loaded: models, networks and embeddings by name, each read once and kept while there is room.
 
 Knows where names stand through a Library and who reads which kind; knows no runs.
 """
 
 from __future__ import annotations
 
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from easel.core.errors import Mismatch
 from easel.core.settings import Settings
 from easel.core.work import Wanted
+from easel.engine.loaded import LoadedNetwork
+from easel.models.kinds import CHECKPOINT, KINDS
 from easel.models.library import Library
+from easel.prompt.embeddings import embeddings_in
 
 if TYPE_CHECKING:
+    from easel.adapters.embedding import Embedding
+    from easel.models.accelerate import Machine
+    from easel.models.autoencoder import Autoencoder
     from easel.models.family import Model
+    from easel.models.identify import Identity
+    from easel.models.sources import Source
+
+SMALL = 32  # networks, embeddings and autoencoders kept of each
+
+Place = tuple[Path, tuple[tuple[str, Path], ...]]  # a model's file or folder, and those of parts that others lend it
+Stamp = tuple[Path, int, int]  # a file as it was: its size and time of change
+Key = TypeVar("Key")
+Value = TypeVar("Value")
 
 
 class Shelf:
-    """Loaded things by what was wanted. One instance per engine, used by its thread alone."""
+    """Loaded things by what was wanted. One instance per engine, used by its thread alone but for `check`."""
 
     def __init__(self, library: Library, settings: Settings) -> None:
         self.library = library
         self._settings = settings
-        self._models: dict[Path, Model] = {}
-        self._found: dict[Wanted, Path] = {}  # where wanted ones stood when they were loaded
+        self._machine: Machine | None = None
+        self._models: dict[Place, Model] = {}  # the most recently used last
+        self._found: dict[Wanted, Place] = {}  # where wanted ones stood when they were loaded
+        self._autoencoders: OrderedDict[tuple[Stamp, str], Autoencoder] = OrderedDict()
+        self._networks: OrderedDict[tuple[Stamp, Wanted], LoadedNetwork] = OrderedDict()
+        self._embeddings: OrderedDict[Stamp, Embedding] = OrderedDict()
 
     def check(self, wanted: Wanted) -> None:
         """Raise UnknownName, BadValue or ModelError where something wanted cannot be loaded; reads no weights."""
-        self.library.find(wanted.name)
+        match wanted.kind:
+            case "model":
+                self.library.find(wanted.name)
+                for part, name in wanted.options:
+                    self.library.find_file(part, name)
+            case "network":
+                self.library.find_file("lora", wanted.name)
+            case _:
+                self._embedding_files(wanted.name)
 
     def load(self, wanted: Wanted) -> Any:
         """Return something wanted, reading it at its first use. Raises UnknownName, BadValue or ModelError."""
-        return self.model(wanted)
+        return {"model": self.model, "network": self.network}[wanted.kind](wanted)
 
     def model(self, wanted: Wanted) -> Model:
-        """Return a model; one whose place is still there is not looked up again."""
-        from easel.models.family import load
-        from easel.models.identify import identify
+        """Return a model; one whose files are still there is not looked up again.
 
-        known = self._found.get(wanted)
-        if known is not None and known.exists():
-            return self._models[known]
-        path, shown = self.library.where(wanted.name)
-        if path not in self._models:
-            self._models[path] = load(identify(path, shown), self._settings)
-        self._found[wanted] = path
-        return self._models[path]
+        Those least recently used are forgotten where all would not fit the memory that the settings allow.
+        """
+        from easel.models.identify import identify
+        from easel.models.moving import weights_of
+
+        place = self._found.get(wanted)
+        if place is None or place not in self._models or not all(map(Path.exists, files_of(place))):
+            path, shown = self.library.where(wanted.name)
+            place = path, self._lent(path, wanted)
+            if place not in self._models:
+                identity = identify(path, shown)
+                self._forget_for(identity.size)
+                model = self._loaded(identity, place)
+                self._forget_for(weights_of(model.parts.values()))  # numbers may have become wider than in the file
+                self._models[place] = model
+            self._found[wanted] = place
+        self._models[place] = self._models.pop(place)
+        return self._models[place]
+
+    def network(self, wanted: Wanted) -> LoadedNetwork:
+        """Return an extra network as a tag asks for it."""
+        from easel.adapters.networks.reading import read_network, shortened
+
+        def read() -> LoadedNetwork:
+            options = dict(wanted.options)
+            network = read_network(file)
+            if "rank" in options:
+                network = shortened(network, int(options["rank"]))
+            return LoadedNetwork(wanted.name, network, options.get("blocks", ""))
+
+        file = self.library.find_file("lora", wanted.name)
+        return kept(self._networks, (stamp(file), wanted), read)
+
+    def embeddings(self, text: str) -> tuple[Embedding, ...]:
+        """Return the embeddings that a text names. Raises UnknownName, BadValue or ModelError."""
+        from easel.adapters.embedding import read_embedding
+
+        files = self._embedding_files(text)
+        return tuple(kept(self._embeddings, stamp(file), lambda file=file: read_embedding(file)) for file in files)
+
+    @property
+    def machine(self) -> Machine:
+        """Where all that is loaded runs. Raises ResourceError where the device is not there."""
+        from easel.engine.wardrobe import Wardrobe
+        from easel.models.accelerate import machine_for
+
+        if self._machine is None:
+            self._machine = replace(machine_for(self._settings), wardrobe=Wardrobe(), embeddings=self.embeddings)
+        return self._machine
+
+    def _embedding_files(self, text: str) -> list[Path]:
+        names = embeddings_in(text, self.library.embeddings())
+        return [self.library.find_file("embedding", name) for name in names]
+
+    def _lent(self, path: Path, wanted: Wanted) -> tuple[tuple[str, Path], ...]:
+        """Return the files that lend a model parts; without a wanted VAE, NAME.vae.* beside it, as A1111 has it."""
+        lent = [(part, self.library.find_file(part, name)) for part, name in wanted.options]
+        if path.is_file() and not any(part == "vae" for part, _ in lent):
+            beside = (path.with_name(f"{path.stem}.vae{ending}") for ending in KINDS["vae"].endings)
+            lent += [("vae", file) for file in beside if file.is_file()][:1]
+        return tuple(lent)
+
+    def _loaded(self, identity: Identity, place: Place) -> Model:
+        """Return a model from its files. One that only lacks nothing but takes another VAE shares all else."""
+        from easel.models.family import load
+        from easel.models.lending import with_parts
+        from easel.models.sources import source_of
+
+        path, lent = place
+        if [part for part, _ in lent] == ["vae"] and not identity.missing and identity.kind == CHECKPOINT:
+            base = self._models.get((path, ())) or load(identity, self._settings, machine=self.machine)
+            self._models[path, ()] = base
+            return base.replaced(vae=self._autoencoder(lent[0][1], source_of(identity)))
+        source = source_of(identity)
+        for part, file in lent:
+            source = with_parts(source, dict.fromkeys(lent_as(part, file, source), source_at(file)))
+        return load(identity, self._settings, source=source, machine=self.machine)
+
+    def _autoencoder(self, file: Path, source: Source) -> Autoencoder:
+        """Return the autoencoder of a file for a model's family."""
+        from easel.models.autoencoder import load_autoencoder
+        from easel.models.lending import with_parts
+
+        lent = with_parts(source, {"vae": source_at(file)})
+        return kept(self._autoencoders, (stamp(file), source.family), lambda: load_autoencoder(lent, self.machine))
+
+    def _forget_for(self, coming: int) -> None:
+        """Forget models until `coming` bytes of weights fit beside those that stay."""
+        from easel.models.accelerate import ram_budget
+        from easel.models.moving import weights_of
+        from easel.models.residency import leaving
+
+        sizes = {place: weights_of(model.parts.values()) for place, model in self._models.items()}
+        for place in leaving(sizes, coming, ram_budget(self._settings.ram)):
+            del self._models[place]
 
     def rest(self) -> None:
         """Give back the memory that forwards have left; called when there has been nothing to do for a while."""
         if self._models:
             from easel.models.memory import give_back_memory
 
+            self.machine.restore()
             give_back_memory()
 
     def close(self) -> None:
         """Forget what is loaded."""
-        self._models.clear()
-        self._found.clear()
+        for things in (self._models, self._found, self._autoencoders, self._networks, self._embeddings):
+            things.clear()
+
+
+def files_of(place: Place) -> list[Path]:
+    """Return the files and folders that a model was read from."""
+    return [place[0], *(file for _, file in place[1])]
+
+
+def stamp(file: Path) -> Stamp:
+    """Return what tells that a file is still the one that was read."""
+    stat = file.stat()
+    return file, stat.st_size, stat.st_mtime_ns
+
+
+def source_at(file: Path) -> Source:
+    """Return where the parts of a file or folder come from."""
+    from easel.models.identify import identify
+    from easel.models.sources import source_of
+
+    return source_of(identify(file))
+
+
+def lent_as(part: str, file: Path, source: Source) -> list[str]:
+    """Return which parts of a model a file lends, by diffusers' names. Raises Mismatch where it has none that fits.
+
+    part: what it was given as; a file of text encoders may be an autoencoder too, as Forge lists both together.
+    """
+    from easel.models.lending import parts_to_lend
+
+    able = parts_to_lend(source_at(file), source)
+    homes = {"vae": ("vae",), "denoiser": ("unet", "transformer")}.get(part)
+    found = [one for one in able if one in homes] if homes else [one for one in able if one.startswith("text_encoder")]
+    if not found and part == "text_encoder" and able == ("vae",):
+        found = ["vae"]
+    if not found:
+        family = f"{source.family} {source.variant}".strip()
+        raise Mismatch(f"{file}: has no {KINDS[part].words} that a model of {family} reads; give another file.")
+    return found
+
+
+def kept(things: OrderedDict[Key, Value], key: Key, make: Callable[[], Value]) -> Value:
+    """Return a thing by its key, made where it is not there; of many the least recently used is forgotten."""
+    if key not in things:
+        things[key] = make()
+        if len(things) > SMALL:
+            things.popitem(last=False)
+    things.move_to_end(key)
+    return things[key]

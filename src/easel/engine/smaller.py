@@ -124,6 +124,7 @@ def cut(batch: Rows, rows: int) -> list[Rows]:
             batch.context[start : start + rows],
             {name: value[start : start + rows] for name, value in batch.extra.items()},
             batch.networks[start : start + rows],
+            batch.left[start : start + rows],
         )
         for start in range(0, len(batch), rows)
     ]

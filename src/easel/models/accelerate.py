@@ -1,36 +1,119 @@
-"""Where forwards run and in which numbers.
+"""Where forwards run, in which numbers, and within which memory.
 
 Knows torch's devices; knows no model.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Protocol
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from easel.core.errors import ResourceError
+from easel.core.amounts import amount
+from easel.core.errors import BadValue, ResourceError, Unsupported
 from easel.core.settings import Settings
+from easel.core.work import Networks
+from easel.models.devices import CudaDevice, Device
 from easel.models.memory import keep_freed_memory
+from easel.models.ram import machine_memory
+from easel.models.residency import Residency, weights_budget
+from easel.models.vendor import is_answered
+
+SPARE = 2**29  # bytes of a card that are left to the screen and to other programs
+RAM_SHARE = 4  # loaded models may take all but this part of the machine's memory
+
+
+class Wardrobe(Protocol):
+    """Who puts networks on the parts of models; engine/wardrobe.py is one."""
+
+    def wearing(
+        self,
+        parts: Mapping[str, nn.Module],
+        name: str,
+        rows: Sequence[Networks],
+        left: Sequence[int] = (),
+        *,
+        may_merge: bool = True,
+    ) -> AbstractContextManager[None]: ...
+
+
+class Embedding(Protocol):
+    """Vectors that stand in a text in place of a name; adapters/embedding.py reads them.
+
+    vectors: (count, width) float32, by the width of the text encoder that reads them.
+    """
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def vectors(self) -> Mapping[int, Tensor]: ...
+
+
+def no_embeddings(text: str) -> Sequence[Embedding]:
+    """Return the embeddings that a text names where there are none."""
+    return ()
 
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """The device of forwards, the number format of denoisers, and that of autoencoders and text encoders."""
+    """The device of forwards, the number format of denoisers, and that of autoencoders and text encoders.
+
+    residency: who is on the device, where that has memory of its own. wardrobe: who puts networks on parts; without one
+    none can be worn. embeddings: those that a text names.
+    """
 
     device: str
     dtype: torch.dtype
     exact: torch.dtype
+    residency: Residency | None = field(default=None, compare=False, repr=False)
+    wardrobe: Wardrobe | None = field(default=None, compare=False, repr=False)
+    embeddings: Callable[[str], Sequence[Embedding]] = field(default=no_embeddings, compare=False, repr=False)
+
+    @property
+    def home(self) -> str:
+        """Where weights are loaded to, and wait while they are not used."""
+        return self.device if self.residency is None else "cpu"
 
     def using(self, *parts: nn.Module) -> AbstractContextManager[None]:
-        """Return a context in which these parts of a model are ready on the device."""
-        return nullcontext()
+        """Return a context in which these parts of a model are ready on the device. Raises OutOfMemory.
+
+        Parts that work together are given together: each is told how much room the others leave.
+        """
+        return nullcontext() if self.residency is None else self.residency.using(*parts)
+
+    def wearing(
+        self, parts: Mapping[str, nn.Module], name: str, rows: Sequence[Networks], left: Sequence[int] = ()
+    ) -> AbstractContextManager[None]:
+        """Return a context in which row i of every forward of the part `name` wears `rows[i]`; see engine/wardrobe.py.
+
+        Weights that come and go on a device stay as they are, so that there networks are worn by rows.
+        """
+        if self.wardrobe is None:
+            if any(rows):
+                raise Unsupported("networks cannot be worn here: this machine has no wardrobe.")
+            return nullcontext()
+        return self.wardrobe.wearing(parts, name, rows, left, may_merge=self.residency is None)
+
+    def room(self, *parts: nn.Module) -> int | None:
+        """Return the bytes on the device for what these parts compute; None where it has no own memory."""
+        return None if self.residency is None else self.residency.room(*parts)
+
+    def give_room(self) -> bool:
+        """Leave more of the device to what forwards compute; return whether there was more to give."""
+        return self.residency is not None and self.residency.give_room()
+
+    def restore(self) -> None:
+        """Give weights the room again that they had given."""
+        if self.residency is not None:
+            self.residency.restore()
 
     @property
     def words(self) -> str:
-        """What decides about a picture's last bits, such as "cpu AVX512 2 threads bfloat16 torch 2.13.0".
+        """What decides about a picture's last bits, such as "cpu AVX512 MKL 2 threads bfloat16 torch 2.13.0".
 
         Threads share the sums of a processor among them, and other shares round otherwise.
         """
@@ -39,7 +122,7 @@ class Machine:
             name = torch.cuda.get_device_name()
         elif name == "cpu":
             threads = torch.get_num_threads()
-            name = f"cpu {torch.backends.cpu.get_cpu_capability()} {threads} thread{'s' if threads > 1 else ''}"
+            name = f"cpu {capability()} {threads} thread{'s' if threads > 1 else ''}"
         return f"{name} {str(self.dtype).removeprefix('torch.')} torch {torch.__version__}"
 
 
@@ -55,7 +138,30 @@ def machine_for(settings: Settings) -> Machine:
     if device == "cpu":
         keep_freed_memory()
     dtype = dtype_for(settings.precision, device)
-    return Machine(device, dtype, torch.float32 if device == "cpu" else dtype)
+    exact = torch.float32 if device == "cpu" else dtype
+    return Machine(device, dtype, exact, residency_on(device, settings.vram))
+
+
+def residency_on(device: str, vram: str) -> Residency | None:
+    """Return who is on a device; None where its memory is the machine's own. Raises BadValue for a bound there."""
+    if device == "cuda":
+        return residency_for(CudaDevice(), vram)
+    if amount(vram) != amount("auto"):
+        remedy = f"device {device!r} computes in the machine's memory; ram bounds what models take of it"
+        raise BadValue("setting vram", vram, "auto here", remedy=remedy)
+    return None
+
+
+def residency_for(device: Device, vram: str) -> Residency:
+    """Return who is on a device of which Easel may take `vram`; auto is what is free now but for a little."""
+    total = amount(vram).of(device.capacity, max(device.free() - SPARE, device.free() // 2))
+    return Residency(device, weights_budget(total), total)
+
+
+def ram_budget(ram: str) -> int:
+    """Return how many bytes loaded models may take of the machine's memory; see core/amounts.py for the text."""
+    total, _ = machine_memory()
+    return amount(ram).of(total, total - total // RAM_SHARE)
 
 
 def device_for(wanted: str) -> str:
@@ -82,3 +188,8 @@ def dtype_for(wanted: str, device: str) -> torch.dtype:
 def has_bf16() -> bool:
     """Return whether the processor multiplies bfloat16 natively."""
     return torch.cpu._is_avx512_bf16_supported()
+
+
+def capability() -> str:
+    """Return the processor's instructions in torch's word, and whether MKL is answered (models/vendor.py)."""
+    return torch.backends.cpu.get_cpu_capability() + (" MKL" if is_answered() else "")

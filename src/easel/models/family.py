@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
     from easel.core.work import Rows, Text
     from easel.models.accelerate import Machine
+    from easel.models.autoencoder import Autoencoder
     from easel.models.conditioning import Conditioning
+    from easel.models.sources import Source
     from easel.sampling.levels import Levels
     from easel.sampling.path import Path as NoisePath
 
@@ -37,7 +39,7 @@ class Defaults:
 
 @dataclass(frozen=True, slots=True)
 class LatentFormat:
-    """Shape of the latent: channels, how many pixels a cell covers along a side, of which number sides are multiples."""
+    """Shape of the latent: channels, pixels that a cell covers along a side, of which number sides are multiples."""
 
     channels: int = 4
     downscale: int = 8
@@ -79,7 +81,10 @@ class Model(Protocol):
         ...
 
     def levels_at(self, width: int, height: int) -> Levels:
-        """Return the noise levels for pictures of this size in pixels; most models have the same for all."""
+        """Return the noise levels for pictures of this size in pixels; most models have the same for all.
+
+        Raises BadValue for a size that the model cannot draw.
+        """
         ...
 
     def encode(self, texts: Sequence[Text]) -> list[Conditioning]:
@@ -101,10 +106,29 @@ class Model(Protocol):
         """
         ...
 
+    def replaced(self, *, vae: Autoencoder) -> Model:
+        """Return this model with another autoencoder, sharing all else. Raises Mismatch where latents differ."""
+        ...
 
-FAMILIES = {"sd": "easel.models.sd"}
+
+FAMILIES = {
+    "sd": "easel.models.sd",
+    "sdxl": "easel.models.sdxl",
+    "sd3": "easel.models.sd3",
+    "flux": "easel.models.flux",
+}
 
 
-def load(identity: Identity, settings: Settings) -> Model:
-    """Return the model of `identity`, loaded by its family."""
-    return import_module(FAMILIES[identity.family]).load(identity, settings)
+def load(
+    identity: Identity, settings: Settings, *, source: Source | None = None, machine: Machine | None = None
+) -> Model:
+    """Return the model of `identity`, loaded by its family.
+
+    source: its parts, where they do not all come from its own files. machine: where it runs; that of the settings.
+    Raises ModelError naming the file, ResourceError for the device.
+    """
+    from easel.models.accelerate import machine_for
+    from easel.models.sources import source_of
+
+    family = import_module(FAMILIES[identity.family])
+    return family.load(identity, source or source_of(identity), machine or machine_for(settings))

@@ -1,22 +1,23 @@
 """The hash by which people name a model's weights: the first ten hex digits of a SHA-256, as in infotext.
 
 Of a single file it is the hash of its bytes, A1111's. Of several it is the hash of their hashes in order. What was
-computed is kept in the user's cache folder, so that a file is read for it once; knows bytes and no tensors.
+computed is kept in the index, so that a file is read for it once; knows bytes and no tensors.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import os
-from collections.abc import Sequence
-from contextlib import suppress
+import re
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+
+from easel.models.claims import cached_claim, claims_beside, claims_in_cache
+from easel.models.index import Hashed, hashes_like, hashes_of, keep_hashes
+from easel.models.places import Found, changed_at
 
 SHOWN = 10  # hex digits
-LARGEST_CACHE = 2**24  # bytes; a larger one is no cache of ours
 
 
 class WeightsHash:
@@ -36,16 +37,16 @@ class WeightsHash:
 
 def hash_of(files: Sequence[Path]) -> str:
     """Return the SHA-256 of one file, or of the hex digests of several in order. Raises OSError."""
-    kept = read_cache()
-    found: dict[str, list[Any]] = {}
-    for file in files:
-        place, stat = str(file.resolve()), file.stat()
-        stamp = [stat.st_size, stat.st_mtime_ns]
-        known = kept.get(place)
-        found[place] = known if known and known[:2] == stamp else [*stamp, sha256_of(file)]
-    if any(kept.get(place) != entry for place, entry in found.items()):
-        write_cache({place: entry for place, entry in kept.items() if os.path.exists(place)} | found)
-    digests = [str(entry[2]) for entry in found.values()]
+    places = [os.path.realpath(file) for file in files]
+    kept = hashes_of(places)
+    found: dict[str, Hashed] = {}
+    for place in places:
+        facts, known = os.stat(place), kept.get(place)
+        fresh = known is not None and (known.size, known.changed) == (facts.st_size, facts.st_mtime_ns)
+        sha256 = known.sha256 if known is not None and fresh else sha256_of(Path(place))
+        found[place] = Hashed(place, facts.st_size, facts.st_mtime_ns, sha256)
+    keep_hashes(one for one in found.values() if one != kept.get(one.path))
+    digests = [found[place].sha256 for place in places]
     return digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
 
 
@@ -55,39 +56,23 @@ def sha256_of(file: Path) -> str:
         return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
-def cache_file() -> Path:
-    """Return where hashes are kept: hashes.json in Easel's part of the user's cache folder."""
-    home = os.environ.get("XDG_CACHE_HOME")
-    return (Path(home) if home else Path.home() / ".cache") / "easel" / "hashes.json"
+def hashed_as(digits: str, names: Mapping[str, Found], roots: Sequence[Path]) -> str | None:
+    """Return the name of the file whose SHA-256 begins with ten or more hex digits, None where none is known to.
 
-
-def read_cache() -> dict[str, list[Any]]:
-    """Return what is kept: size, time of change and SHA-256 by path; nothing where it cannot be read."""
-    try:
-        file = cache_file()
-        if file.stat().st_size > LARGEST_CACHE:
-            return {}
-        kept = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RuntimeError):  # RuntimeError: no home folder, or nested without end
-        return {}
-    return {place: entry for place, entry in kept.items() if is_entry(entry)} if isinstance(kept, dict) else {}
-
-
-def is_entry(entry: Any) -> bool:
-    """Return whether a value of the cache is [size, time of change, SHA-256]."""
-    if not isinstance(entry, list) or [type(value) for value in entry] != [int, int, str]:
-        return False
-    return len(entry[2]) == 64 and set(entry[2]) <= set("0123456789abcdef")
-
-
-def write_cache(kept: dict[str, list[Any]]) -> None:
-    """Keep hashes, in one move at the end; where that is impossible they are computed again another time."""
-    with suppress(OSError, ValueError, RuntimeError):
-        file = cache_file()
-        file.parent.mkdir(parents=True, exist_ok=True)
-        temporary = file.with_name(f".{file.name}.{os.getpid()}.part")
-        try:
-            temporary.write_text(json.dumps(kept, indent=0), encoding="utf-8")
-            os.replace(temporary, file)
-        finally:
-            temporary.unlink(missing_ok=True)
+    Known are hashes that were computed, and then those that other programs wrote down, beside files or in their folders
+    `roots`; neither is computed here.
+    """
+    digits = digits.strip().casefold()
+    if not re.fullmatch(f"[0-9a-f]{{{SHOWN},64}}", digits):
+        return None
+    known = {(one.path, one.size) for one in hashes_like(digits) if changed_at(one.path) == one.changed}
+    sizes = {size for _, size in known}
+    for name, found in names.items():
+        if found.size in sizes and (os.path.realpath(found.path), found.size) in known:
+            return name
+    caches = [cache for root in roots if (cache := claims_in_cache(root))]
+    for name, found in names.items():
+        claimed = claims_beside(found.path) | {cached_claim(found, caches)}
+        if any(one.startswith(digits) or (len(one) == SHOWN and digits.startswith(one)) for one in claimed):
+            return name
+    return None

@@ -21,12 +21,17 @@ BYTES |= {"U64": 8, "U32": 4, "U16": 2, "U8": 1, "BOOL": 1, "C64": 8}  # bytes o
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """One tensor in a file: its number format in safetensors' words, its shape, where its bytes begin, how many."""
+    """One tensor in a file: its number format in safetensors' words, its shape, where its bytes begin, how many.
+
+    A packed weight has the kind of its packing for a format ("Q4_K", "NF4", "fp8 scaled"), the shape of the weight that
+    it stands for, and beside its codes other tensors that belong to them, by what they are there for.
+    """
 
     dtype: str
     shape: tuple[int, ...]
     offset: int
     size: int
+    beside: Mapping[str, Stored] = field(default_factory=dict[str, "Stored"])
 
 
 @dataclass(frozen=True, slots=True)

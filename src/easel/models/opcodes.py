@@ -40,14 +40,19 @@ class Mark:
 
 
 MARK = Mark()
-ORDERED = "collections.OrderedDict"
+ORDERED, PARAMETERS = "collections.OrderedDict", "torch.nn.modules.container.ParameterDict"
+
+
+class Parameters(dict[str, Any]):
+    """A dict of torch's for parameters, which are in what it is built from and not set one by one."""
 
 
 class Follower:
     """The stack and the memory of one pickle."""
 
-    def __init__(self, allowed: Collection[str]) -> None:
+    def __init__(self, allowed: Collection[str], asked: list[tuple[Any, ...]]) -> None:
         self.allowed = allowed
+        self.asked = asked
         self.stack: list[Any] = []
         self.memory: dict[int, Any] = {}
         self.protocols: set[int] = set()
@@ -80,7 +85,8 @@ class Follower:
             raise OpcodeRefused("a call of something that is no global")
         if not isinstance(arguments, tuple):
             raise ValueError(f"a call of {called.name} without arguments")
-        self.push({} if called.name == ORDERED else Call(called.name, arguments))
+        made = {ORDERED: dict[str, Any], PARAMETERS: Parameters}.get(called.name)
+        self.push(Call(called.name, arguments) if made is None else made())
         if called.name == ORDERED and arguments and isinstance(arguments[0], list):
             self.fill([part for pair in arguments[0] for part in pair])
 
@@ -90,6 +96,21 @@ class Follower:
             for key, value in zip(values[::2], values[1::2], strict=True):
                 if isinstance(key, str):
                     self.stack[-1][key] = value
+
+    def build(self) -> None:
+        """Take what the object on top is built from, of which only a dict of parameters keeps its parameters."""
+        state = self.stack.pop()
+        if isinstance(self.stack[-1], Parameters) and isinstance(state, dict):
+            inner = state.get("_parameters")
+            self.stack[-1].update(inner if isinstance(inner, dict) else {})
+
+    def storage(self) -> None:
+        """Note a storage that is asked for by its persistent id. Raises OpcodeRefused for anything else by one."""
+        asked = tuple(self.stack.pop())
+        if asked[:1] != ("storage",):
+            raise OpcodeRefused(f"{ascii(asked[:1])[1:-2][:SHOWN]} by a persistent id")
+        self.asked.append(asked)
+        self.push(Call("", asked))
 
     def extend(self, values: list[Any]) -> None:
         """Put values into the list on top."""
@@ -154,18 +175,20 @@ STEPS: dict[str, Step] = {
     "STACK_GLOBAL": lambda f, _: f.name(*f.take(2)),
     "REDUCE": lambda f, _: f.call(),
     "NEWOBJ": lambda f, _: f.call(),
-    "BUILD": lambda f, _: f.stack.pop(),
-    "BINPERSID": lambda f, _: f.push(Call("", tuple(f.stack.pop()))),
+    "BUILD": lambda f, _: f.build(),
+    "BINPERSID": lambda f, _: f.storage(),
 }
 
 
-def follow(stream: BinaryIO, allowed: Collection[str]) -> Any:
+def follow(stream: BinaryIO, allowed: Collection[str], asked: list[tuple[Any, ...]] | None = None) -> Any:
     """Return what a pickle would make, in words; the stream then stands behind it.
+
+    asked: takes the persistent ids of all storages that it asks for.
 
     Raises OpcodeRefused for a global outside `allowed` or an opcode that models do without, and ValueError,
     LookupError, TypeError or AttributeError where the pickle makes no sense.
     """
-    follower = Follower(allowed)
+    follower = Follower(allowed, [] if asked is None else asked)
     for number, (code, argument, _) in enumerate(pickletools.genops(stream)):
         if code.name == "STOP":
             if strange := follower.protocols - {PROTOCOL}:

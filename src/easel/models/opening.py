@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from easel.models.companions import folded
+from easel.models.gguf import is_gguf, read_gguf
 from easel.models.listing import Listing, read_listing
 from easel.models.pickled import is_pickled, read_pickled
 
 
 def listing_of(file: Path) -> Listing:
-    """Return the listing of a weights file, safetensors or torch pickle. Raises ModelError naming it."""
-    return read_pickled(file) if is_pickled(file) else read_listing(file)
+    """Return the listing of a weights file: safetensors, GGUF or torch pickle. Raises ModelError naming it.
+
+    Packed weights stand there as the weights that they stand for; see models/companions.py.
+    """
+    if is_gguf(file):
+        return read_gguf(file)
+    return read_pickled(file) if is_pickled(file) else folded(read_listing(file))

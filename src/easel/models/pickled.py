@@ -1,8 +1,8 @@
 """What a torch pickle (.ckpt, .pt, .bin) says it holds, read without running it.
 
-The zip's own tables are checked first: nothing compressed, nothing overlapping. Then the pickle's opcodes are followed
-over plain values: a global is a word here, calling one makes a note, and any that is not in the table below is refused
-by name. Knows no torch.
+The zip's own tables are checked first: nothing compressed, nothing overlapping; what torch wrote before 1.6 has no zip
+and is read by models/bare.py. Then the pickle's opcodes are followed over plain values: a global is a word here,
+calling one makes a note, and any that is not in the table below is refused by name. Knows no torch.
 """
 
 from __future__ import annotations
@@ -11,37 +11,22 @@ import math
 import struct
 import zipfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from easel.core.errors import Incomplete, Mismatch, Unrecognised, Unsafe
+from easel.core.errors import Incomplete, Mismatch, Unsafe
+from easel.models.bare import read_bare
 from easel.models.listing import BYTES, Listing, Stored, one_line
-from easel.models.opcodes import Call, Global, OpcodeRefused, follow
+from easel.models.opcodes import ORDERED, PARAMETERS, Call, Global, OpcodeRefused, follow
+from easel.models.storages import LARGEST_PICKLE, STORAGES, Entry
 
 MOST_ENTRIES = 100_000
-LARGEST_PICKLE = 2**23  # bytes; a model's is some hundred thousand
 LOCAL_HEADER = 30  # bytes of a zip entry before its name
 ZIPPED = b"PK\x03\x04"
 
-STORAGES = {
-    "DoubleStorage": "F64",
-    "FloatStorage": "F32",
-    "HalfStorage": "F16",
-    "BFloat16Storage": "BF16",
-    "LongStorage": "I64",
-    "IntStorage": "I32",
-    "ShortStorage": "I16",
-    "CharStorage": "I8",
-    "ByteStorage": "U8",
-    "BoolStorage": "BOOL",
-}
-REBUILD, PARAMETER, ORDERED = (
-    "torch._utils._rebuild_tensor_v2",
-    "torch._utils._rebuild_parameter",
-    "collections.OrderedDict",
-)
+REBUILDS = ("torch._utils._rebuild_tensor_v2", "torch._utils._rebuild_tensor")
+PARAMETER, SET = "torch._utils._rebuild_parameter", "builtins.set"
 # What training programs leave beside the weights; stands for nothing here and when the file is loaded.
 INERT = (
     "pytorch_lightning.callbacks.model_checkpoint.ModelCheckpoint",
@@ -51,15 +36,7 @@ INERT = (
     "numpy.dtype",
     "_codecs.encode",
 )
-ALLOWED = frozenset((REBUILD, PARAMETER, ORDERED, *INERT, *(f"torch.{name}" for name in STORAGES)))
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """An entry of the zip: where its bytes begin in the file, and how many."""
-
-    offset: int
-    size: int
+ALLOWED = frozenset((*REBUILDS, PARAMETER, ORDERED, PARAMETERS, SET, *INERT, *(f"torch.{name}" for name in STORAGES)))
 
 
 def is_pickled(file: Path) -> bool:
@@ -76,18 +53,9 @@ def read_pickled(file: Path) -> Listing:
     """Return the listing of a torch pickle. Raises Unsafe naming a global, Incomplete, or Mismatch naming a tensor."""
     try:
         with file.open("rb") as opened:
-            if opened.read(4) != ZIPPED:
-                refuse_bare(file, opened)
-            entries = entries_of(opened)
-            place = next((name for name in entries if name.count("/") == 1 and name.endswith("/data.pkl")), None)
-            if place is None:
-                raise ValueError("a zip without torch's data.pkl")
-            if entries[place].size > LARGEST_PICKLE:
-                raise ValueError(f"a pickle of {entries[place].size} bytes")
-            opened.seek(entries[place].offset)
-            made = follow(BytesIO(opened.read(entries[place].size)), ALLOWED)
-        folder = place.removesuffix("data.pkl") + "data/"
-        return Listing(file, {name: stored(file, name, call, entries, folder) for name, call in tensors_in(made)})
+            zipped = opened.read(4) == ZIPPED
+            made, entries = read_zipped(opened) if zipped else read_bare(opened, ALLOWED)
+        return Listing(file, {name: stored(file, name, call, entries) for name, call in tensors_in(made)})
     except OpcodeRefused as error:
         raise Unsafe(f"{file}: a pickle that asks for {error}, which can run code; nothing of it was run.") from None
     except (
@@ -106,16 +74,24 @@ def read_pickled(file: Path) -> Listing:
         raise Incomplete(f"{file}: truncated or damaged ({one_line(error)}); fetch it again.") from None
 
 
-def refuse_bare(file: Path, opened: BinaryIO) -> None:
-    """Raise OpcodeRefused for a pickle outside a zip that asks for more than weights, else Unrecognised.
+def is_zipped(file: Path) -> bool:
+    """Return whether a pickle is one of torch's since 1.6, which can be mapped."""
+    with file.open("rb") as opened:
+        return opened.read(4) == ZIPPED
 
-    A file of torch's before 1.6 is four pickles: a mark, a version, the machine, the object.
-    """
-    opened.seek(0)
-    stream = BytesIO(opened.read(LARGEST_PICKLE))
-    for _ in range(4):
-        follow(stream, ALLOWED)
-    raise Unrecognised(f"{file}: written as torch did before 1.6; load it once with torch and save it as safetensors.")
+
+def read_zipped(opened: BinaryIO) -> tuple[Any, dict[str, Entry]]:
+    """Return what the pickle in a zip would make, in words, and where its storages lie, by key. Raises ValueError."""
+    entries = entries_of(opened)
+    place = next((name for name in entries if name.count("/") == 1 and name.endswith("/data.pkl")), None)
+    if place is None:
+        raise ValueError("a zip without torch's data.pkl")
+    if entries[place].size > LARGEST_PICKLE:
+        raise ValueError(f"a pickle of {entries[place].size} bytes")
+    opened.seek(entries[place].offset)
+    made = follow(BytesIO(opened.read(entries[place].size)), ALLOWED)
+    folder = place.removesuffix("data.pkl") + "data/"
+    return made, {name.removeprefix(folder): entry for name, entry in entries.items() if name.startswith(folder)}
 
 
 def entries_of(opened: BinaryIO) -> dict[str, Entry]:
@@ -148,11 +124,18 @@ def entries_of(opened: BinaryIO) -> dict[str, Entry]:
 
 
 def weights_in(made: Any) -> dict[str, Any]:
-    """Return the dict of the weights, which training programs put under "state_dict"."""
+    """Return the weights by name: those under "state_dict", where training programs put them, else what is there.
+
+    What stands in a dict of its own, as in textual inversions and upscalers, has that dict's name before its own.
+    """
     for _ in range(3):
         if isinstance(made, dict) and isinstance(made.get("state_dict"), dict):
             made = made["state_dict"]
-    return made if isinstance(made, dict) else {}
+    found: dict[str, Any] = {}
+    for name, value in made.items() if isinstance(made, dict) else ():
+        inner = value if isinstance(value, dict) else {None: value}
+        found |= {name if key is None else f"{name}.{key}": one for key, one in inner.items()}
+    return found
 
 
 def tensors_in(made: Any) -> Iterator[tuple[str, Call]]:
@@ -160,18 +143,20 @@ def tensors_in(made: Any) -> Iterator[tuple[str, Call]]:
     for name, value in weights_in(made).items():
         if isinstance(value, Call) and value.name == PARAMETER and value.arguments:
             value = value.arguments[0]
-        if isinstance(value, Call) and value.name == REBUILD:
+        if isinstance(value, Call) and value.name in REBUILDS:
             yield name, value
 
 
-def stored(file: Path, name: str, call: Call, entries: dict[str, Entry], folder: str) -> Stored:
+def stored(file: Path, name: str, call: Call, entries: dict[str, Entry]) -> Stored:
     """Return where a tensor lies, from the call that would rebuild it. Raises Mismatch naming it."""
     try:
         storage, start, shape, strides, *_ = call.arguments
-        kind, of, key, _, count = storage.arguments
+        kind, of, key, _, count, *_ = storage.arguments
         if kind != "storage" or not isinstance(of, Global):
             raise ValueError("is kept in no storage")
-        dtype, entry = STORAGES[of.name.removeprefix("torch.")], entries[f"{folder}{key}"]
+        if str(key) not in entries:
+            raise ValueError(f"is kept in the storage {str(key)[:20]!r}, which is not there")
+        dtype, entry = STORAGES[of.name.removeprefix("torch.")], entries[str(key)]
         numbers = (start, count, *shape, *strides)
         if len(shape) != len(strides) or any(type(number) is not int or number < 0 for number in numbers):
             raise ValueError("has a shape or place that is no natural number")

@@ -1,7 +1,8 @@
 """What people put beside a single file: A1111's NAME.yaml, and Easel's own NAME.easel.json.
 
 The YAML is latent-diffusion's config, of which only model.params.parameterization is read. The JSON holds a model's
-habits (width, height, steps, sampler, schedule, scale) and may name its prediction, which outweighs all else.
+habits (width, height, steps, sampler, schedule, scale) and may name its prediction and say whether its noise schedule
+ends in nothing but noise (zero_snr), which outweighs all else.
 """
 
 from __future__ import annotations
@@ -21,11 +22,15 @@ PREDICTIONS = ("epsilon", "v_prediction", "sample")
 
 @dataclass(frozen=True, slots=True)
 class Sidecar:
-    """What stands beside a file. prediction: "" where nothing tells; told_by: the name of the file that does."""
+    """What stands beside a file. prediction: "" where nothing tells; told_by: the name of the file that does.
+
+    zero_snr: whether the noise schedule ends in nothing but noise; None where nothing tells.
+    """
 
     path: Path
     prediction: str = ""
     told_by: str = ""
+    zero_snr: bool | None = None
     habits: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
 
@@ -36,9 +41,12 @@ def read_sidecar(file: Path) -> Sidecar:
     prediction, told_by = str(habits.pop("prediction", "")), own.name
     if prediction and prediction not in PREDICTIONS:
         raise Mismatch(f"{own}: prediction is {prediction[:60]!r}, allowed are {', '.join(PREDICTIONS)}.")
+    zero_snr = habits.pop("zero_snr", None)
+    if zero_snr is not None and not isinstance(zero_snr, bool):
+        raise Mismatch(f"{own}: zero_snr is {str(zero_snr)[:60]!r}, allowed are true and false.")
     if not prediction and config.is_file():
         prediction, told_by = parameterization(config), config.name
-    return Sidecar(own, prediction, told_by if prediction else "", habits)
+    return Sidecar(own, prediction, told_by if prediction else "", zero_snr, habits)
 
 
 def parameterization(file: Path) -> str:

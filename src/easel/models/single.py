@@ -1,205 +1,340 @@
-"""What is in a single file of Stable Diffusion 1.x or 2.x: its parts, their configs, and what is missing or unused.
+"""What is in a single file: its parts, their configs and names, and what is missing or unused.
 
-Works on names and shapes alone: no torch, and of tensors at most one of a few hundred numbers.
+Works on names and shapes alone: no torch, and of tensors at most one of a few hundred numbers. Layouts and families are
+tables; this file only asks them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from easel.core.errors import Incomplete, Mismatch, ModelError, Unrecognised
-from easel.models import ldm, ldm_shapes
-from easel.models.ldm_shapes import Shapes
-from easel.models.listing import Listing
-from easel.models.numbers import spread
+from easel.models.layouts import EXTRAS, STANDS, Stand
+from easel.models.listing import Listing, Stored
+from easel.models.makeup import (
+    ACTIVATIONS,
+    READ_BY,
+    SCHEDULES,
+    SPOKEN,
+    VAE_READ_BY,
+    WORDS,
+    Role,
+    encoder_of,
+    family_of,
+    roles_of,
+    variant_of,
+)
+from easel.models.naming import Place, placed
 from easel.models.opening import listing_of
+from easel.models.predicts import ends_in_noise, prediction_of
+from easel.models.shapes import count
 from easel.models.sidecar import read_sidecar
+from easel.models.telltales import telltale
 
-NAMES = {"unet": "U-Net", "vae": "autoencoder (VAE)", "text_encoder": "text encoder"}
 FORMATS = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16"}
 FORMATS |= {"F8_E4M3": "float8 e4m3", "F8_E5M2": "float8 e5m2"}
-
-# By how a name in the file begins: what else it can be. The first that fits is told.
-OTHERS = {
-    "conditioner.embedders.": "Stable Diffusion XL",
-    "model.diffusion_model.joint_blocks.": "Stable Diffusion 3",
-    "model.diffusion_model.double_blocks.": "Flux",
-    "double_blocks.": "Flux",
-    "noise_augmentor.": "Stable Diffusion 2 unCLIP",
-    "model.diffusion_model.label_emb.": "a Stable Diffusion that reads more than words",
-    "control_model.": "a ControlNet",
-    "controlnet_cond_embedding.": "a ControlNet",
-    "lora_": "a LoRA",
-    "emb_params": "a textual inversion",
-    "string_to_param": "a textual inversion",
-    "model.diffusion_model.time_stack": "a video model",
-    "encoder.down.": "an autoencoder (VAE) alone",
-    "decoder.up.": "an autoencoder (VAE) alone",
-    "text_model.": "a text encoder alone",
-    "params_ema": "an upscaler",
-    "body.": "an upscaler",
-}
 CHANNELS = {5: "reads depth", 7: "is an upscaler", 8: "is InstructPix2Pix"}
-SPECIFIED = {"epsilon": "epsilon", "v": "v_prediction", "v_prediction": "v_prediction"}
-V_SPREAD = 0.09  # of one bias of Stable Diffusion 2: above it v is predicted, as ComfyUI tells
-
-
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """How one part stands in a file: where, and by which tables its config and its names are found."""
-
-    part: str
-    prefix: str
-    config: Callable[[Shapes, int], dict[str, Any]]
-    names: Callable[[Mapping[str, Any]], dict[str, str]]
-
-
-LAYOUTS = (
-    Layout("unet", ldm.UNET, ldm_shapes.unet_config, ldm.unet_names),
-    Layout("vae", ldm.VAE, lambda shapes, _: ldm_shapes.vae_config(shapes), ldm.vae_names),
-    Layout("text_encoder", ldm.CLIP, lambda shapes, _: ldm_shapes.clip_config(shapes), ldm.clip_names),
-    Layout("text_encoder", ldm.OPEN_CLIP, lambda shapes, _: ldm_shapes.open_clip_config(shapes), ldm.open_clip_names),
-)
+FLUX_CHANNELS = {128: "is Flux Depth or Canny", 384: "is Flux Fill"}
+SUPPORTED = "supported are Stable Diffusion 1.x, 2.x, XL, 3 and Flux.1, whole or in parts"
 
 
 @dataclass(frozen=True)
 class Part:
-    """One part of a file: its config and, for each name in the file, the module's."""
+    """One part of a file: what it is, where it stands, its config and, for each name in the file, the module's."""
 
-    layout: Layout
+    of: str
+    stand: Stand
+    role: Role
     config: Mapping[str, Any]
-    names: Mapping[str, str]
+    places: Mapping[str, Place]
 
 
 class Contents:
-    """A single file taken apart. Raises Unrecognised where it is none of Stable Diffusion 1.x and 2.x."""
+    """A single file taken apart, as a family sees it. Raises Unrecognised where it is no model and no part of one.
 
-    def __init__(self, listing: Listing) -> None:
+    family, variant: of who is to read it; "" for those of the file's own denoiser, or of its part.
+    """
+
+    def __init__(self, listing: Listing, family: str = "", variant: str = "") -> None:
         self.listing = listing
         self.path = listing.path
+        if other := telltale(listing):
+            raise Unrecognised(f"{self.path}: this is {other.words}; {SUPPORTED}.")
+        if not self.located:
+            what = "no model that is known" if listing.tensors else "no tensors with names, as in a hypernetwork"
+            raise Unrecognised(f"{self.path}: {what}; {SUPPORTED}.")
         self.sidecar = read_sidecar(listing.path)
-        unet = ldm.UNET + "input_blocks.0.0.weight"
-        other = next((what for start, what in OTHERS.items() if self.has(start)), None)
-        if unet not in listing.tensors or other:
-            raise Unrecognised(
-                f"{self.path}: {f'this is {other}' if other else 'no model that is known'}; supported as a single file "
-                "are Stable Diffusion 1.x and 2.x checkpoints."
-            )
-        self.channels = (*listing.tensors[unet].shape, 0, 0)[1]
-        if self.channels not in (4, 9):
-            what = f" and {CHANNELS[self.channels]}" if self.channels in CHANNELS else ""
-            raise Unrecognised(
-                f"{self.path}: the U-Net has {self.channels} input channels{what}; supported are 4 and, for "
-                "inpainting, 9."
-            )
+        self.own = self.family_of_denoiser() if self.denoiser else ""
+        self.variant = variant_of(self.own, self.shape_config[self.denoiser]) if self.own else ""
+        self.family = family or self.own or self.read_by[0]
+        self.roles: Mapping[str, Role] = roles_of(self.family, variant or self.variant)
 
-    def has(self, prefix: str) -> bool:
-        """Return whether a name in the file begins so."""
-        return any(key.startswith(prefix) for key in self.listing.tensors)
+    @cached_property
+    def located(self) -> dict[str, Stand]:
+        """Where each thing in the file stands, by what it is: "unet", "vae", "clip_l" ..."""
+        found: dict[str, Stand] = {}
+        for stand in STANDS:
+            if any(stand.prefix + mark in self.listing.tensors for mark in stand.layout.marks):
+                of = stand.of
+                if of == "clip":
+                    of = encoder_of({key: t.shape for key, t in self.listing.tensors.items()}, stand.layout.marks)
+                if not (of in DENOISING and found.keys() & DENOISING):
+                    found.setdefault(of, stand)
+        return found
+
+    @property
+    def denoiser(self) -> str:
+        """ "unet", "transformer" or ""."""
+        return next((of for of in ("unet", "transformer") if of in self.located), "")
+
+    @cached_property
+    def shape_config(self) -> dict[str, Mapping[str, Any]]:
+        """The configs that shapes tell, by what they are of. Raises Incomplete or Mismatch naming file and tensor."""
+        return {of: self.config_of(stand) for of, stand in self.located.items()}
+
+    def config_of(self, stand: Stand) -> dict[str, Any]:
+        """Return the config that a part's shapes tell. Raises Incomplete or Mismatch naming file and tensor."""
+        try:
+            config = stand.layout.config(self.shapes(stand))
+        except ModelError as error:
+            wrong = Incomplete if isinstance(error, Incomplete) else Mismatch
+            raise wrong(f"{self.path}: {f'in {stand.prefix}* ' if stand.prefix else ''}{error}.") from None
+        return ({"_class_name": stand.layout.kind} if stand.layout.kind else {}) | config
+
+    def family_of_denoiser(self) -> str:
+        """Return the family of the file's denoiser. Raises Unrecognised for one that is not read."""
+        stand = self.located[self.denoiser]
+        entry = ENTRIES.get(stand.layout.kind, ())
+        found = next((self.shape_of(stand.prefix + key) for key in entry if self.shape_of(stand.prefix + key)), ())
+        channels = (*found, 0, 0)[1]
+        allowed, known = ((4, 9), CHANNELS) if self.denoiser == "unet" else ((16, 64), FLUX_CHANNELS)
+        if channels not in allowed:
+            what = f" and {known[channels]}" if channels in known else ""
+            raise Unrecognised(
+                f"{self.path}: the {SPOKEN[self.denoiser]} has {channels} input channels{what}; supported are "
+                + ("4 and, for inpainting, 9." if self.denoiser == "unet" else "16 latent ones, 64 in Flux.")
+            )
+        family = family_of(stand.layout.kind, self.shape_config[self.denoiser])
+        if not family:
+            raise Unrecognised(
+                f"{self.path}: this is a Stable Diffusion that reads more than words and is not XL; {SUPPORTED}."
+            )
+        return family
+
+    def shape_of(self, key: str) -> tuple[int, ...]:
+        """Return the shape of a tensor, () where it is missing."""
+        return self.listing.tensors[key].shape if key in self.listing.tensors else ()
+
+    @cached_property
+    def read_by(self) -> tuple[str, ...]:
+        """The families that can read all that is in the file, the likeliest first."""
+        if self.own:
+            return (self.own,)
+        reading = [self.vae_read_by if of == "vae" else READ_BY[of] for of in self.located]
+        return tuple(family for family in reading[0] if all(family in families for families in reading)) or reading[0]
+
+    @property
+    def vae_read_by(self) -> tuple[str, ...]:
+        """The families that can read the autoencoder. Raises Unrecognised for other latents than theirs."""
+        channels = self.shape_config["vae"].get("latent_channels", 0)
+        if channels not in VAE_READ_BY:
+            raise Unrecognised(f"{self.path}: an autoencoder of {channels} latent channels; supported are 4 and 16.")
+        return VAE_READ_BY[channels]
 
     @cached_property
     def parts(self) -> dict[str, Part]:
-        """The parts that are there. Raises Incomplete or Mismatch naming file and tensor."""
+        """The parts that are there, by diffusers' folder names. Raises Incomplete, Mismatch naming file and tensor."""
         found: dict[str, Part] = {}
-        for layout in LAYOUTS:
-            shapes = self.shapes(layout.prefix)
-            if not shapes or layout.part in found:
-                continue
-            try:
-                config = layout.config(shapes, self.side)
-            except ModelError as error:
-                wrong = Incomplete if isinstance(error, Incomplete) else Mismatch
-                raise wrong(f"{self.path}: in {layout.prefix}* {error}.") from None
-            names = layout.names(config)
-            places = {layout.prefix + key: new for key in shapes if (new := ldm.renamed(key, names))}
-            found[layout.part] = Part(layout, config, places)
+        for name, role in self.roles.items():
+            of = next((of for of in role.of if of in self.located), "")
+            if of and (self.family == self.own or self.may_lend(of)):
+                found[name] = self.taken(of, role)
         return found
+
+    def may_lend(self, of: str) -> bool:
+        """Return whether another family than the file's own can read what is in it."""
+        return of not in DENOISING and (of != "vae" or self.family in self.vae_read_by)
+
+    def taken(self, of: str, role: Role) -> Part:
+        """Return what is found in a role: its config with what the family tells, and its names."""
+        stand = self.located[of]
+        config = {**self.shape_config[of], **self.told(of, role)}
+        names = stand.layout.names(config)
+        places = {stand.prefix + key: place for key in self.shapes(stand) if (place := placed(key, names))}
+        return Part(of, stand, role, config, once(places))
+
+    def told(self, of: str, role: Role) -> dict[str, Any]:
+        """Return what the family tells of a part beside what its shapes do."""
+        if of in ACTIVATIONS:
+            return {"hidden_act": ACTIVATIONS[of], **role.told}
+        if of == "unet":
+            return {**role.told, "sample_size": self.side}
+        if of == "vae" and self.located[of].layout.kind == "AutoencoderTiny":
+            return {"scaling_factor": 1.0, "shift_factor": 0.0}
+        return dict(role.told) if of in ("vae", "transformer") else {}
 
     def part(self, part: str) -> Part:
         """Return a part; raises Incomplete where the file goes without it."""
         if part not in self.parts:
-            starts = " or ".join(f"{layout.prefix}*" for layout in LAYOUTS if layout.part == part)
-            raise Incomplete(f"{self.path}: has no {NAMES[part]} ({starts}); needed is a whole checkpoint.")
+            role = self.roles.get(part)
+            if role is None:
+                raise Incomplete(f"{self.path}: {WORDS[self.family]} {self.variant} has no {part}.")
+            starts = " or ".join(dict.fromkeys(f"{stand.prefix}*" for stand in STANDS if fits(stand, role)))
+            raise Incomplete(f"{self.path}: has no {role.spoken} ({starts}); needed is a whole checkpoint.")
         return self.parts[part]
 
-    def shapes(self, prefix: str) -> dict[str, tuple[int, ...]]:
-        """Return the shapes under a prefix, by the names behind it, without what is known to be of no use."""
+    def shapes(self, stand: Stand) -> dict[str, tuple[int, ...]]:
+        """Return the shapes of a part by the names behind its beginning, without what is known to be of no use."""
+        return self.all_shapes[stand.prefix]
+
+    @cached_property
+    def all_shapes(self) -> dict[str, dict[str, tuple[int, ...]]]:
+        """The shapes under each part's beginning."""
         return {
-            key[len(prefix) :]: tensor.shape
-            for key, tensor in self.listing.tensors.items()
-            if key.startswith(prefix) and not ldm.why_unused(key)
+            stand.prefix: {
+                key[len(stand.prefix) :]: self.listing.tensors[key].shape
+                for key in self.keys(stand)
+                if not self.why_unused(key)
+            }
+            for stand in self.located.values()
         }
+
+    def keys(self, stand: Stand) -> Iterator[str]:
+        """Yield the names under a part's beginning; what stands under no beginning is the part's that has none."""
+        others = tuple(other.prefix for other in self.located.values() if other.prefix)
+        for key in self.listing.tensors:
+            if key.startswith(stand.prefix) and (stand.prefix or not key.startswith(others)):
+                yield key
+
+    def why_unused(self, key: str) -> str | None:
+        """Return what a name is that no part of the model reads, None where it is not among what is published."""
+        if found := first(EXTRAS, key):
+            return found
+        for stand in self.located.values():
+            if key.startswith(stand.prefix) and (found := first(stand.layout.extras, key[len(stand.prefix) :])):
+                return found
+        return None
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """The parts that the file goes without, in words."""
-        return tuple(words for part, words in NAMES.items() if part not in self.parts)
+        """The parts that the family needs and the file goes without, in words; none where it has no denoiser."""
+        needed = {name: role for name, role in self.roles.items() if role.needed and self.own}
+        return tuple(role.spoken for name, role in needed.items() if name not in self.parts)
 
     @cached_property
     def unused(self) -> dict[str, list[str]]:
         """The names that no part reads, by what they are; "" is what is not known."""
-        placed = {key for part in self.parts.values() for key in part.names}
+        used = {key for part in self.parts.values() for key in part.places}
         found: dict[str, list[str]] = {}
         for key in self.listing.tensors:
-            if key not in placed:
-                found.setdefault(ldm.why_unused(key) or ldm.why_left_over(key) or "", []).append(key)
+            if key not in used:
+                found.setdefault(self.why_unused(key) or self.why_left_over(key) or "", []).append(key)
         return found
 
-    @cached_property
-    def variant(self) -> str:
-        """ "1.x" or "2.x"."""
-        return "2.x" if ldm_shapes.is_second(self.shapes(ldm.UNET)) else "1.x"
+    def why_left_over(self, key: str) -> str | None:
+        """Return why a part of the model leaves a name of its own unread, None where that is not known."""
+        for stand in self.located.values():
+            if key.startswith(stand.prefix) and (found := first(stand.layout.left_over, key[len(stand.prefix) :])):
+                return found
+        return None
+
+    def strangers(self, part: Part) -> list[str]:
+        """Return the names under a part's beginning that have no place and are not known."""
+        under = set(self.keys(part.stand))
+        return [key for key in self.unused.get("", ()) if key in under]
 
     @cached_property
     def prediction(self) -> tuple[str, str]:
-        """What the U-Net predicts, in diffusers' word, and how that is known."""
-        said = self.listing.metadata.get("modelspec.prediction_type", "")
-        if self.sidecar.prediction:
-            return self.sidecar.prediction, f"told by {self.sidecar.told_by}"
-        if said in SPECIFIED:
-            return SPECIFIED[said], "told by the file's metadata"
-        if "v_pred" in self.listing.tensors:
-            return "v_prediction", "marked in the file"
-        if self.variant == "1.x":
-            return "epsilon", "usual for 1.x"
-        if self.channels == 9:
-            return "epsilon", "usual for inpainting"
-        wide = spread(self.path, self.listing.tensors.get(self.telling))
-        if wide is None:
-            return "epsilon", "not told; a .yaml beside the file would"
-        return ("v_prediction" if wide > V_SPREAD else "epsilon"), f"by the spread of one bias, {wide:.3f}"
+        """What the denoiser predicts, in diffusers' word or "flow", and how that is known; both "" without one."""
+        if not self.own:
+            return "", ""
+        return prediction_of(
+            *(self.listing, self.sidecar, self.own, self.variant), inpaints=self.inpaints, telling=self.telling
+        )
+
+    @property
+    def inpaints(self) -> bool:
+        """Whether the denoiser reads a mask and the masked picture beside the latent."""
+        return self.denoiser == "unet" and self.shape_config["unet"]["in_channels"] == 9
 
     @property
     def telling(self) -> str:
         """The name of the bias whose spread tells what a Stable Diffusion 2 predicts: the last attention's first."""
-        last = ldm_shapes.count(self.shapes(ldm.UNET), "output_blocks.") - 1
-        return f"{ldm.UNET}output_blocks.{last}.1.transformer_blocks.0.norm1.bias"
+        stand = self.located.get("unet")
+        if stand is None:
+            return ""
+        last = count(self.shapes(stand), "output_blocks.") - 1
+        return f"{stand.prefix}output_blocks.{last}.1.transformer_blocks.0.norm1.bias"
 
     @property
     def side(self) -> int:
-        """The side of the latents of the training: 96 for the 2.x that predict v, which saw 768 pixels; else 64."""
+        """The side of the latents of the training: 128 in XL, 96 for the 2.x that predict v, else 64."""
+        if self.own == "sdxl":
+            return 128
         return 96 if self.variant == "2.x" and self.prediction[0] == "v_prediction" else 64
+
+    @property
+    def zero_snr(self) -> bool:
+        """Whether the noise schedule ends in nothing but noise."""
+        return bool(self.own) and ends_in_noise(self.listing, self.sidecar)
 
     @property
     def schedule(self) -> dict[str, Any]:
         """The noise schedule, in diffusers' words."""
-        return {"rescale_betas_zero_snr": "ztsnr" in self.listing.tensors}
+        if found := SCHEDULES.get(self.family) or SCHEDULES.get(self.variant):
+            return found
+        return {"rescale_betas_zero_snr": self.zero_snr}
 
     @property
     def dtype(self) -> str:
         """The number formats of the parts, the commonest first, such as "float16" or "float16, float32"."""
-        sizes: dict[str, int] = {}
-        for part in self.parts.values():
-            for key in part.names:
-                tensor = self.listing.tensors[key]
-                sizes[tensor.dtype] = sizes.get(tensor.dtype, 0) + tensor.size
-        return ", ".join(FORMATS.get(word, word) for word in sorted(sizes, key=lambda word: -sizes[word]))
+        tensors = self.listing.tensors
+        return formats(tensors[key] for part in self.parts.values() for key in part.places)
 
 
-def contents_of(file: Path) -> Contents:
-    """Return what is in a single file, read from its header. Raises ModelError naming it."""
-    return Contents(listing_of(file))
+DENOISING = {"unet", "transformer"}
+ENTRIES = {  # the weights by whose second side a denoiser's input channels are known
+    "UNet2DConditionModel": ("input_blocks.0.0.weight", "conv_in.weight"),
+    "SD3Transformer2DModel": ("x_embedder.proj.weight", "pos_embed.proj.weight"),
+    "FluxTransformer2DModel": ("img_in.weight", "x_embedder.weight"),
+}
+
+
+def contents_of(file: Path, family: str = "", variant: str = "") -> Contents:
+    """Return what is in a single file, read from its header, as a family sees it. Raises ModelError naming it."""
+    return Contents(listing_of(file), family, variant)
+
+
+def formats(tensors: Iterable[Stored]) -> str:
+    """Return the number formats of tensors in words, the commonest first."""
+    sizes: dict[str, int] = {}
+    for tensor in tensors:
+        sizes[tensor.dtype] = sizes.get(tensor.dtype, 0) + tensor.size
+    return ", ".join(FORMATS.get(word, word) for word in sorted(sizes, key=lambda word: -sizes[word]))
+
+
+def fits(stand: Stand, role: Role) -> bool:
+    """Return whether what stands there may fill a role and has a beginning that can be told."""
+    return bool(stand.prefix) and stand.of in role.of
+
+
+def first(reasons: Mapping[str, str], key: str) -> str | None:
+    """Return the first reason whose beginning a name has."""
+    if not key.startswith(tuple(reasons)):
+        return None
+    return next((why for start, why in reasons.items() if key.startswith(start)), None)
+
+
+def once(places: Mapping[str, Place]) -> dict[str, Place]:
+    """Return places without a second name of what the file has twice."""
+    seen: set[tuple[str, ...]] = set()
+    found: dict[str, Place] = {}
+    for key, place in places.items():
+        if place.how != "shared" or place.names not in seen:
+            found[key] = place
+        seen.add(place.names)
+    return found

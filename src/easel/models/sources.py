@@ -1,6 +1,7 @@
 """Where the parts of a model come from: a diffusers folder or a single file, under the names that the modules have.
 
-A source gives configs, tensors and a reader of words; who builds the modules need not know which of the two it is.
+A source gives configs, tensors and readers of words; who builds the modules need not know which of the two it is. Parts
+from other files are lent to it by models/lending.py.
 """
 
 from __future__ import annotations
@@ -10,18 +11,36 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from easel.core.errors import Mismatch
-from easel.models import ldm
-from easel.models.identify import Identity, files_of
+from easel.models.folders import ALONE, class_of, files_of
+from easel.models.folders import PARTS as PARTS
+from easel.models.identify import Identity
 from easel.models.jsonfiles import read_json
-from easel.models.single import contents_of
+from easel.models.makeup import VAE_READ_BY, WIDTHS, family_of, roles_of
+from easel.models.names_text import PROJECTION, WORDS
+from easel.models.names_vae import diffusers_vae_names
+from easel.models.naming import Place, placed
+from easel.models.pieces import taken_apart
+from easel.models.single import Part, contents_of, once
 from easel.models.tokens import Reader, bundled_reader, folder_reader
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from easel.models.packed import Packed
+
 
 class Source(Protocol):
-    """One model's files. part: "unet", "vae" or "text_encoder". Everything raises ModelError naming the file."""
+    """One model's files. part: one of PARTS. Everything raises ModelError naming the file."""
+
+    @property
+    def family(self) -> str:
+        """The family that reads it."""
+        ...
+
+    @property
+    def variant(self) -> str:
+        """The variant of its denoiser, "" without one."""
+        ...
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -46,7 +65,7 @@ class Source(Protocol):
         """Return the file or folder of a part, for messages."""
         ...
 
-    def tensors(self, part: str) -> dict[str, Tensor]:
+    def tensors(self, part: str) -> dict[str, Tensor | Packed]:
         """Return a part's tensors by the module's names."""
         ...
 
@@ -54,20 +73,35 @@ class Source(Protocol):
         """Return what the file calls a part's tensors, by the module's names, where it differs."""
         ...
 
-    def reader(self, room: int | None = None) -> Reader:
-        """Return the reader of words; `room`: tokens of a chunk beside its marks."""
+    def has(self, part: str) -> bool:
+        """Return whether a part is there."""
+        ...
+
+    def reader(self, part: str = "text_encoder", room: int | None = None) -> Reader:
+        """Return the reader of words of a text encoder; `room`: tokens of a chunk beside its marks."""
+        ...
+
+    def seen_by(self, family: str, variant: str = "") -> Source:
+        """Return the same files as another family reads them, with the parts that it can read."""
         ...
 
 
 class Folder:
-    """A diffusers folder."""
+    """A diffusers folder, of a whole model or of one part alone.
 
-    def __init__(self, path: Path) -> None:
+    places: the folder of each part; those that the family's parts are called by where there are none.
+    """
+
+    def __init__(self, path: Path, family: str, variant: str = "", places: Mapping[str, Path] | None = None) -> None:
         self.path = path
+        self.family = family
+        self.variant = variant
+        there = {part: path / part for part in PARTS if (path / part / "config.json").is_file()}
+        self.places = there if places is None else places
 
     @property
     def files(self) -> tuple[Path, ...]:
-        return tuple(file for part in ("text_encoder", "unet", "vae") for file in files_of(self.path / part))
+        return tuple(file for part in PARTS if self.has(part) for file in files_of(self.places[part]))
 
     @property
     def schedule(self) -> Mapping[str, Any]:
@@ -79,30 +113,72 @@ class Folder:
         return file, read_json(file) if file.is_file() else {}
 
     def config(self, part: str) -> Mapping[str, Any]:
-        return read_json(self.path / part / "config.json")
+        return read_json(self.folder(part) / "config.json")
+
+    def folder(self, part: str) -> Path:
+        """Return the folder of a part, or where it would be."""
+        return self.places.get(part, self.path / part)
 
     def where(self, part: str) -> Path:
-        files = files_of(self.path / part)
-        return files[0] if len(files) == 1 else self.path / part
+        files = files_of(self.folder(part))
+        return files[0] if len(files) == 1 else self.folder(part)
 
-    def tensors(self, part: str) -> dict[str, Tensor]:
+    def tensors(self, part: str) -> dict[str, Tensor | Packed]:
         from easel.models.weights import read_tensors
 
-        found = read_tensors(files_of(self.path / part))
-        return {new: tensor for key, tensor in found.items() if (new := present_name(part, key)) is not None}
+        return present(part, read_tensors(files_of(self.folder(part))))
 
     def names(self, part: str) -> Mapping[str, str]:
         return {}
 
-    def reader(self, room: int | None = None) -> Reader:
-        return folder_reader(self.path, room)
+    def has(self, part: str) -> bool:
+        return part in self.places
+
+    def reader(self, part: str = "text_encoder", room: int | None = None) -> Reader:
+        folder = self.folder(part)
+        if folder.name.startswith("text_encoder") and folder != self.path:
+            return folder_reader(folder.parent, folder.name, room)
+        return bundled_reader(room, pads_with_end=part_of_folder(folder) == "clip_l")
+
+    def seen_by(self, family: str, variant: str = "") -> Source:
+        standing = {part_of_folder(folder, family): folder for folder in (*self.places.values(), self.path)}
+        roles = roles_of(family, variant)
+        places = {part: standing[of] for part, role in roles.items() for of in role.of if of in standing}
+        return Folder(self.path, family, variant, places)
+
+
+def part_of_folder(folder: Path, family: str = "") -> str:
+    """Return what a part's folder holds: "unet", "transformer", "vae", "clip_l" ...; "" for no part.
+
+    family: who is to read it; what that cannot read is no part.
+    """
+    if not (folder / "config.json").is_file():
+        return ""
+    config = read_json(folder / "config.json")
+    kind = class_of(config)
+    if kind.startswith("Autoencoder"):
+        return "vae" if not family or family in VAE_READ_BY.get(config.get("latent_channels", 4), ()) else ""
+    if kind.startswith("T5"):
+        return "t5"
+    if kind.startswith("CLIPText"):
+        return WIDTHS.get(config.get("hidden_size", 0), "clip_l")
+    denoiser = ALONE.get(kind, "")
+    return denoiser if not family or family_of(kind, config) == family else ""
 
 
 class SingleFile:
-    """A single file as latent-diffusion lays it out."""
+    """A single file, by the tables of its layouts."""
 
-    def __init__(self, path: Path) -> None:
-        self.contents = contents_of(path)
+    def __init__(self, path: Path, family: str = "", variant: str = "") -> None:
+        self.contents = contents_of(path, family, variant)
+
+    @property
+    def family(self) -> str:
+        return self.contents.family
+
+    @property
+    def variant(self) -> str:
+        return self.contents.variant
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -122,66 +198,64 @@ class SingleFile:
     def where(self, part: str) -> Path:
         return self.contents.path
 
-    def tensors(self, part: str) -> dict[str, Tensor]:
+    def tensors(self, part: str) -> dict[str, Tensor | Packed]:
         from easel.models.weights import read_tensors
 
         taken, path = self.contents.part(part), self.contents.path
-        strangers = [key for key in self.contents.unused.get("", ()) if key.startswith(taken.layout.prefix)]
-        if strangers:
+        if strangers := self.contents.strangers(taken):
             raise Mismatch(f"{path}: {len(strangers)} tensors have no place in the {part}, first {strangers[0]!r}.")
-        tensors: dict[str, Tensor] = {}
-        for key, tensor in read_tensors((path,), taken.names).items():
-            for name, piece in placed(taken.names[key], tensor):
+        tensors: dict[str, Tensor | Packed] = {}
+        for key, tensor in read_tensors((path,), taken.places).items():
+            for name, piece in pieces_of(path, key, taken.places[key], tensor):
                 if name in tensors:
                     raise Mismatch(f"{path}: {key!r} stands there twice, under two names.")
                 tensors[name] = piece
-        return tensors
+        return tensors | made(taken)
 
     def names(self, part: str) -> Mapping[str, str]:
-        taken = self.contents.part(part)
-        return {name: key for key, new in taken.names.items() for name in placed_names(new)}
+        return {name: key for key, place in self.contents.part(part).places.items() for name in place.names}
 
-    def reader(self, room: int | None = None) -> Reader:
-        second = self.contents.part("text_encoder").layout.prefix == ldm.OPEN_CLIP
-        return bundled_reader(room, pads_with_end=not second)
+    def has(self, part: str) -> bool:
+        return part in self.contents.parts
+
+    def reader(self, part: str = "text_encoder", room: int | None = None) -> Reader:
+        return bundled_reader(room, pads_with_end=self.contents.part(part).of == "clip_l")
+
+    def seen_by(self, family: str, variant: str = "") -> Source:
+        return SingleFile(self.contents.path, family, variant)
 
 
 def source_of(identity: Identity) -> Source:
-    """Return where the parts of a model come from."""
-    return {"folder": Folder, "file": SingleFile}[identity.layout](identity.path)
+    """Return where the parts of a model come from. Raises Unrecognised for a file that is no model and no part."""
+    if identity.layout == "file":
+        return SingleFile(identity.path)
+    whole = Folder(identity.path, identity.family, identity.variant)
+    return whole.seen_by(identity.family, identity.variant) if identity.kind != "checkpoint" else whole
 
 
-def placed_names(new: str) -> tuple[str, ...]:
-    """Return the module's names for a tensor: three where the file keeps queries, keys and values in one."""
-    stem, joined, kind = new.partition(".in_proj_")
-    return tuple(f"{stem}.{letter}_proj.{kind}" for letter in "qkv") if joined else (new,)
+def pieces_of(path: Path, key: str, place: Place, tensor: Any) -> Iterator[tuple[str, Any]]:
+    """Yield the module's names and tensors for one of the file's. Raises Mismatch naming file and tensor."""
+    try:
+        yield from taken_apart(place, tensor)
+    except Mismatch as error:
+        raise Mismatch(f"{path}: {key!r} {error}.") from None
 
 
-def placed(new: str, tensor: Tensor) -> Iterator[tuple[str, Tensor]]:
-    """Yield the module's names and tensors for one of the file's.
+def made(part: Part) -> dict[str, Any]:
+    """Return tensors that no file has: the projection of a text encoder whose family does not project."""
+    if not part.role.unprojected:
+        return {}
+    import torch
 
-    Queries, keys and values come apart; the autoencoder's attention loses the 1x1 of its convolutions.
-    """
-    names = placed_names(new)
-    if len(names) > 1:
-        yield from zip(names, tensor.tensor_split(len(names)), strict=True)
-    elif ".mid_block.attentions." in new and ".to_" in new and tensor.ndim == 4 and tensor.shape[2:] == (1, 1):
-        yield new, tensor[:, :, 0, 0]
-    else:
-        yield new, tensor
+    return {PROJECTION: torch.eye(part.config["projection_dim"], part.config["hidden_size"])}
 
 
-# Published autoencoders in folders call the parts of their one attention layer so; diffusers now calls them otherwise.
-ATTENTION_NAMES = {".query.": ".to_q.", ".key.": ".to_k.", ".value.": ".to_v.", ".proj_attn.": ".to_out.0."}
-COMPUTED = ("embeddings.position_ids", "text_projection.weight")  # in text encoders
+COMPUTED = ("embeddings.position_ids",)  # in text encoders
 
 
-def present_name(part: str, key: str) -> str | None:
-    """Return the name in a folder's file as the module has it now; None for what the module does without."""
-    if part == "text_encoder":
-        key = key.removeprefix("text_model.")
-        return None if key in COMPUTED else key
-    if part == "vae":
-        for published, present in ATTENTION_NAMES.items():
-            key = key.replace(published, present)
-    return key
+def present(part: str, found: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a folder's tensors as the modules have them now: positions left out, old names of attention changed."""
+    names = {"vae": diffusers_vae_names({}), "text_encoder": {word: Place(WORDS, "shared") for word in WORDS}}
+    tables = names.get(part.rstrip("_23"), {})
+    places = {key: placed(key, tables) or Place((key,)) for key in found if not key.endswith(COMPUTED)}
+    return {name: piece for key, place in once(places).items() for name, piece in taken_apart(place, found[key])}

@@ -5,6 +5,7 @@ Knows CLIP's tokenizer and where a prompt's chunks end.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,10 +13,14 @@ from typing import TYPE_CHECKING, Any
 from easel.core.errors import Incomplete
 from easel.core.work import Text
 from easel.prompt.attention import Fragment, parse_attention
-from easel.prompt.chunks import CHUNK, Chunk, Marks, chunked
+from easel.prompt.chunks import CHUNK, Chunk, Marks, Vectors, chunked
 
 if TYPE_CHECKING:
     from transformers import CLIPTokenizer
+
+    from easel.models.accelerate import Embedding
+
+MARK = "embedding:"  # ComfyUI's sign of one, before its name
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -25,10 +30,33 @@ class Reader:
     tokenizer: CLIPTokenizer
     marks: Marks
 
-    def chunks(self, text: Text) -> tuple[Chunk, ...]:
-        """Return the chunks of one text, read as its words ask."""
+    def chunks(self, text: Text, embeddings: Sequence[Embedding] = ()) -> tuple[Chunk, ...]:
+        """Return the chunks of one text, read as its words ask, with the vectors of embeddings that it names."""
         fragments = (Fragment(text.text),) if text.words.emphasis == "None" else parse_attention(text.text)
-        return chunked(fragments, self.tokens, self.marks, backtrack=text.words.comma_backtrack)
+        tokens = self.with_vectors(embeddings) if embeddings else self.tokens
+        return chunked(fragments, tokens, self.marks, backtrack=text.words.comma_backtrack)
+
+    def with_vectors(self, embeddings: Sequence[Embedding]) -> Callable[[str], list[int | Vectors]]:
+        """Return a tokenizer that has the vectors of embeddings in place of their names, of which the longest wins.
+
+        Names are found among the tokens, as A1111 finds them; ComfyUI's sign of an embedding may stand before.
+        """
+        signs = {
+            tuple(self.tokens(sign + embedding.name + ending)): Vectors(embedding, count_of(embedding))
+            for embedding in embeddings
+            for sign, ending in (("", ""), (MARK, ""), (MARK, ".pt"), (MARK, ".safetensors"))
+        }
+        longest_first = sorted((sign for sign in signs if sign), key=len, reverse=True)
+
+        def tokens(text: str) -> list[int | Vectors]:
+            numbers, found, place = self.tokens(text), list[int | Vectors](), 0
+            while place < len(numbers):
+                sign = next((s for s in longest_first if tuple(numbers[place : place + len(s)]) == s), None)
+                found.append(signs[sign] if sign else numbers[place])
+                place += len(sign) if sign else 1
+            return found
+
+        return tokens
 
     def tokens(self, text: str) -> list[int]:
         """Return the token ids of `text` without marks, however long."""
@@ -52,22 +80,32 @@ class Reader:
         return [(str(self.tokenizer.decode(numbers)).strip(), weight) for numbers, weight in words]
 
 
+def count_of(embedding: Embedding) -> int:
+    """Return how many vectors an embedding has, the same number for each text encoder."""
+    return len(next(iter(embedding.vectors.values())))
+
+
 def load_reader(path: Path) -> Reader:
     """Return the reader of the model at `path`. Raises ModelError."""
     from easel.models.identify import identify
     from easel.models.sources import source_of
 
-    return source_of(identify(path)).reader()
+    source = source_of(identify(path))
+    return source.reader("text_encoder" if source.has("text_encoder") else "text_encoder_2")
 
 
-def folder_reader(folder: Path, room: int | None = None) -> Reader:
-    """Return the reader of a diffusers folder; `room`: tokens of a chunk beside its marks. Raises Incomplete."""
+def folder_reader(folder: Path, part: str = "text_encoder", room: int | None = None) -> Reader:
+    """Return the reader of a text encoder in a diffusers folder. Raises Incomplete.
+
+    room: tokens of a chunk beside its marks.
+    """
     from transformers import CLIPTokenizer
 
+    words = folder / part.replace("text_encoder", "tokenizer")
     for file in ("vocab.json", "merges.txt"):
-        if not (folder / "tokenizer" / file).is_file():
-            raise Incomplete(f"{folder / 'tokenizer' / file}: missing; fetch the whole folder again.")
-    return reader_with(CLIPTokenizer.from_pretrained(folder / "tokenizer"), room)
+        if not (words / file).is_file():
+            raise Incomplete(f"{words / file}: missing; fetch the whole folder again.")
+    return reader_with(CLIPTokenizer.from_pretrained(words), room)
 
 
 def bundled_reader(room: int | None = None, *, pads_with_end: bool = True) -> Reader:

@@ -12,31 +12,31 @@ from pickle import UnpicklingError
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from easel.core.errors import Incomplete, Mismatch, Unsafe
+from easel.models.keeping import Keep, placed
 from easel.models.listing import one_line
-from easel.models.pickled import INERT, is_pickled, read_pickled, weights_in
+from easel.models.opcodes import PARAMETERS
+from easel.models.opening import listing_of
+from easel.models.packed import Packed
+from easel.models.pickled import INERT, is_pickled, is_zipped, read_pickled, weights_in
+from easel.models.reading import read_mapped
 
 
-def read_tensors(files: tuple[Path, ...], wanted: Collection[str] | None = None) -> dict[str, Tensor]:
-    """Return the tensors of `files` by name, all or those wanted. Raises ModelError naming the file."""
-    tensors: dict[str, Tensor] = {}
+def read_tensors(files: tuple[Path, ...], wanted: Collection[str] | None = None) -> dict[str, Tensor | Packed]:
+    """Return the tensors of `files` by name, all or those wanted, mapped and not read; low-bit weights stay packed.
+
+    Raises ModelError naming the file.
+    """
+    tensors: dict[str, Tensor | Packed] = {}
     for file in files:
-        found = read_pickled_tensors(file) if is_pickled(file) else read_safetensors(file, wanted)
-        tensors |= {name: tensor for name, tensor in found.items() if wanted is None or name in wanted}
+        if is_pickled(file):
+            found = read_pickled_tensors(file)
+            tensors |= {name: tensor for name, tensor in found.items() if wanted is None or name in wanted}
+        else:
+            tensors |= read_mapped(listing_of(file), wanted)
     return tensors
-
-
-def read_safetensors(file: Path, wanted: Collection[str] | None) -> dict[str, Tensor]:
-    """Return tensors of a safetensors file. Raises Incomplete for a damaged one."""
-    try:
-        with safe_open(file, framework="pt") as opened:
-            names = [name for name in opened.keys() if wanted is None or name in wanted]  # noqa: SIM118 - not a dict
-            return {name: opened.get_tensor(name) for name in names}
-    except (SafetensorError, OSError) as error:
-        raise Incomplete(f"{file}: truncated or damaged ({error}); fetch it again.") from None
 
 
 class Inert:
@@ -46,16 +46,27 @@ class Inert:
     def __setstate__(self, _: Any) -> None: ...
 
 
+class Parameters(dict[str, Any]):
+    """Stands for torch's dict of parameters, and is one of them by name."""
+
+    def __setstate__(self, state: Any) -> None:
+        """Take the parameters out of what torch's own would be built from."""
+        inner = state.get("_parameters") if isinstance(state, dict) else None
+        self.update(inner if isinstance(inner, dict) else {})
+
+
 def read_pickled_tensors(file: Path) -> dict[str, Tensor]:
-    """Return the tensors of a torch pickle by torch's weights-only unpickler, mapped and not read.
+    """Return the tensors of a torch pickle by torch's weights-only unpickler, mapped where it is a zip.
 
     What the pickle asks for is checked before, by models/pickled.py; both must agree on every tensor. Raises Unsafe,
     Incomplete or Mismatch.
     """
     listing = read_pickled(file)
+    known: list[Any] = [*((Inert, name) for name in INERT), (Parameters, PARAMETERS)]
     try:
-        mapped = file.suffix != ".safetensors"  # a pickle under that name torch would take for what it is called
-        with file.open("rb") as opened, torch.serialization.safe_globals([(Inert, name) for name in INERT]):
+        # a pickle called .safetensors would be taken by torch for what it is called
+        mapped = file.suffix != ".safetensors" and is_zipped(file)
+        with file.open("rb") as opened, torch.serialization.safe_globals(known):
             source = file if mapped else opened
             made: Any = torch.load(source, map_location="cpu", weights_only=True, mmap=mapped)
     except UnpicklingError as error:
@@ -72,17 +83,20 @@ def read_pickled_tensors(file: Path) -> dict[str, Tensor]:
 
 def build(
     make: Callable[[], nn.Module],
-    given: Mapping[str, Tensor],
+    given: Mapping[str, Tensor | Packed],
     where: Path,
     *,
     dtype: torch.dtype,
     device: str,
     names: Mapping[str, str] | None = None,
+    keep: Keep = "packed",
+    layout: torch.memory_format = torch.preserve_format,
 ) -> nn.Module:
     """Return the module that `make` describes with the tensors given, in evaluation mode.
 
-    where: what the tensors come from, for messages; names: what the file calls them where the module does otherwise.
-    Raises Incomplete for missing tensors, Mismatch for wrong shapes or tensors that nobody asked for.
+    where: what the tensors come from, for messages; names: what the file calls them where the module does otherwise;
+    keep: which weights stay in few bits, see models/keeping.py; layout: of weights with four axes, which are cast and
+    laid out in one go. Raises Incomplete for missing tensors, Mismatch for wrong shapes or tensors nobody asked for.
     """
     said = names or {}
     try:
@@ -101,7 +115,7 @@ def build(
             raise Mismatch(
                 f"{where}: {said.get(key, key)!r} is {tuple(tensor.shape)}, {kind} needs {tuple(wanted[key].shape)}."
             )
-        if not tensor.is_floating_point():
+        if isinstance(tensor, Tensor) and not tensor.is_floating_point():
             raise Mismatch(f"{where}: {said.get(key, key)!r} holds {tensor.dtype}, needed are floating-point numbers.")
-    module.load_state_dict({key: tensor.to(device, dtype) for key, tensor in given.items()}, assign=True)
+    placed(module, given, dtype=dtype, device=device, keep=keep, layout=layout)
     return module.requires_grad_(False).eval()

@@ -5,7 +5,7 @@ Nothing here asks for work; leads.py, passes.py and finishing.py hold the genera
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,17 +51,15 @@ class Settled:
         return self.steps * (2 if self.sampler.facts["second_order"] else 1)
 
 
-def check(request: Request, embeddings: Iterable[str] = ()) -> None:
+def check(request: Request) -> None:
     """Raise RequestError for what can be told without a model: names, options, words, parts, and pictures' files.
-
-    embeddings: the names of those there are.
 
     A recipe registered with `check` refuses in its own words what its parts hold.
     """
     entry = recipes[request.recipe]
     check_parts(request, entry)
     check_sampling(request)
-    check_words(request, embeddings)
+    check_words(request)
     if "check" in entry.facts:
         entry.facts["check"](request)
 

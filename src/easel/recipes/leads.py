@@ -5,7 +5,7 @@ Knows the plan of a prompt and a model's encode; knows no latents.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable
+from collections.abc import Generator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -15,7 +15,6 @@ from easel.core.request import Request
 from easel.core.work import Encode, Load, Networks, Text, Wanted, Work
 from easel.models.conditioning import Conditioning
 from easel.models.family import Model
-from easel.prompt.embeddings import embeddings_in
 from easel.prompt.networks import LoraTag, lora_of, split_networks
 from easel.prompt.plan import Held, held_at, parts, plan, plan_negative, strip_comments
 
@@ -61,10 +60,10 @@ def encode(request: Request, model: Model, calls: int, *, base_calls: int | None
     courses += [tuple((held, spoken(held.text, away=True)) for held in negative)]
     texts = tuple(dict.fromkeys(text for course in courses for _, text in course))
     found = yield Encode(model, texts, request.alone)
-    known = dict(zip(texts, found, strict=True))
+    encoded = dict(zip(texts, found, strict=True))
 
     *positives, away = (
-        Course(tuple(held for held, _ in course), tuple(known[text] for _, text in course)) for course in courses
+        Course(tuple(held for held, _ in course), tuple(encoded[text] for _, text in course)) for course in courses
     )
     return Lead(tuple(positives), tuple(part.weight for part in joined), away, worn.denoiser)
 
@@ -104,9 +103,11 @@ def prompts_of(request: Request) -> tuple[list[str], list[str]]:
 
 
 def wanted_by(request: Request) -> list[Wanted]:
-    """Return all that a request loads beside models: what its prompts' tags name. Raises RequestError."""
-    prompts, _ = prompts_of(request)
-    return [wanted_network(lora_of(tag)) for prompt in prompts for tag in split_networks(strip_comments(prompt))[1]]
+    """Return all that a request loads beside models: what its prompts name. Raises RequestError."""
+    prompts, negatives = prompts_of(request)
+    tags = [tag for prompt in prompts for tag in split_networks(strip_comments(prompt))[1]]
+    texts = [bare(prompt) for prompt in (*prompts, *negatives)]
+    return [*(wanted_network(lora_of(tag)) for tag in tags), *(Wanted("embeddings", text) for text in texts if text)]
 
 
 def wanted_network(said: LoraTag) -> Wanted:
@@ -115,12 +116,8 @@ def wanted_network(said: LoraTag) -> Wanted:
     return Wanted("network", said.name, tuple((name, text) for name, text in options.items() if text))
 
 
-def check_words(request: Request, embeddings: Iterable[str] = ()) -> None:
-    """Raise Unsupported, by name, for networks that cannot be worn and embeddings; BadValue for too many ANDs.
-
-    embeddings: the names of those that there are. No adapter can honour them yet.
-    """
-    embeddings = tuple(embeddings)
+def check_words(request: Request) -> None:
+    """Raise Unsupported, by name, for networks that cannot be worn; BadValue for too many ANDs."""
     prompts, negatives = prompts_of(request)
     for prompt in negatives:
         for tag in split_networks(strip_comments(prompt))[1]:
@@ -131,5 +128,3 @@ def check_words(request: Request, embeddings: Iterable[str] = ()) -> None:
             raise BadValue("prompt", f"{count} parts joined by AND", f"at most {MOST_PARTS}")
         for tag in split_networks(strip_comments(prompt))[1]:
             lora_of(tag)
-        for name in embeddings_in(strip_comments(prompt), embeddings):
-            raise Unsupported(f"the embedding {name} cannot be used yet; take it out of the prompt.")

@@ -148,6 +148,7 @@ def predict(
             extra={name: data.expand(len(one.x), *data.shape[1:])[pictures] for name, data in extra.items()}
             | {name: torch.stack([leads[row].extra[name] for row in rows]) for name in leads[rows[0]].extra},
             networks=(lead.networks,) * len(rows) if lead.networks else (),
+            left=(progress.steps - progress.step,) * len(rows),
         )
         denoised: Tensor = yield Evaluate(leader.model, batch, progress, one.settled.request.alone, one.worn)
         predictions |= zip(rows, denoised, strict=True)
