@@ -14,3 +14,8 @@ class LoadedNetwork:
     name: str
     network: Network
     blocks: str = ""
+
+    @property
+    def hash(self) -> str:
+        """Of the file, twelve hex digits as infotext's "Lora hashes" has them."""
+        return self.network.hash

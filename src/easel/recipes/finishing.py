@@ -18,6 +18,7 @@ from easel.models.family import Model
 from easel.prompt import infotext
 from easel.prompt.fields import Fields, named
 from easel.recipes.common import Settled, recipes, tile_of
+from easel.recipes.leads import WornNetworks, load_networks, prompts_of
 
 Edit = Callable[[list[Image]], list[Image]]
 
@@ -42,22 +43,35 @@ def finish(
     more: further fields of the infotext. edit: the last touch, images to as many images.
     """
     request = settled.request
+    worn = yield from load_networks(" ".join(prompts_of(request)[0]))
 
     def finished() -> tuple[Picture, ...]:
         images = to_images(pixels)
         images = edit(images) if edit else images
+        common = dict(more or {}) | hash_fields(request, model, worn)
         return tuple(
             Picture(
                 image,
                 request.seeds[place],
-                infotext.write(
-                    request.prompt, request.negative_prompt, fields(settled, model, place) | dict(more or {})
-                ),
+                infotext.write(request.prompt, request.negative_prompt, fields(settled, model, place) | common),
             )
             for place, image in enumerate(images)
         )
 
     return (yield Finish(finished))
+
+
+def hash_fields(request: Request, model: Model, worn: WornNetworks) -> Fields:
+    """Return the hashes of the networks and embeddings that a request names, as A1111 tells them."""
+    networks = {network.name: network.hash for network, _ in worn.denoiser}
+    texts = " ".join(text for prompts in prompts_of(request) for text in prompts)
+    embeddings = {embedding.name: embedding.hash for embedding in model.machine.embeddings(texts)}
+    named = {"Lora hashes": networks, "TI hashes": embeddings}
+    return {
+        field: ", ".join(f"{name}: {digits}" for name, digits in hashes.items())
+        for field, hashes in named.items()
+        if hashes
+    }
 
 
 def fields(settled: Settled, model: Model, place: int) -> Fields:
