@@ -24,8 +24,8 @@ from easel.core.work import Decode, Evaluate, Rows, Text
 from easel.engine.engine import Engine
 from easel.engine.runner import perform
 from easel.models.family import Model, load
-from easel.models.identify import identify
-from easel.models.library import STARTER
+from easel.models.layouts.identify import identify
+from easel.models.library.names import STARTER
 from easel.recipes import recipes
 
 SAMPLERS = ("Euler", "Euler a", "DPM++ 2M", "Heun")

@@ -20,8 +20,8 @@ from rich.console import Console
 from rich.table import Table
 
 from easel.core.settings import read_settings
-from easel.models.library import Library
-from easel.models.places import UNSETTLED
+from easel.models.library.names import Library
+from easel.models.library.places import UNSETTLED
 
 FOLDERS = 40
 SAMPLE = 300  # files that are read to tell how long all would take

@@ -97,7 +97,7 @@ def load(who: str, folder: Path) -> dict[str, float]:
 
         from easel.core.settings import read_settings
         from easel.models.family import load as load_model
-        from easel.models.identify import identify
+        from easel.models.layouts.identify import identify
 
         def ready() -> Any:
             return load_model(identify(folder / FILE), read_settings(precision=who.split()[1]))

@@ -21,9 +21,9 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor, nn
 
-from easel.models.packed import Packed
-from easel.models.packed_layers import keeps
-from easel.models.weights import build, read_tensors
+from easel.models.files.packed import Packed
+from easel.models.files.packed_layers import keeps
+from easel.models.files.weights import build, read_tensors
 from tests.ldm import write_ldm
 from tests.lowbit import gguf_codes, nf4, scaled_float8, write_gguf
 

@@ -31,7 +31,7 @@ from easel.core.work import Evaluate
 from easel.engine.engine import Engine
 from easel.engine.runner import perform
 from easel.models.family import load
-from easel.models.identify import identify
+from easel.models.layouts.identify import identify
 from easel.recipes import recipes
 from tests.tiny import write_tokenizer
 

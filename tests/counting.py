@@ -15,8 +15,8 @@ from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from easel.models.devices import Copies
-from easel.models.moving import tensors_of
+from easel.models.memory.devices import Copies
+from easel.models.memory.moving import tensors_of
 
 
 class CountingDevice:

@@ -10,8 +10,8 @@ import torch
 
 from easel.core.settings import read_settings
 from easel.models.family import Model, load
-from easel.models.identify import identify
-from easel.models.library import STARTER
+from easel.models.layouts.identify import identify
+from easel.models.library.names import STARTER
 
 
 def write_tiny_sd(

@@ -17,6 +17,6 @@ def open_client(settings: Settings) -> EngineClient:
         answer_mkl()  # before anything imports torch
     from easel.engine.local import LocalClient
     from easel.engine.shelf import Shelf
-    from easel.models.library import Library
+    from easel.models.library.names import Library
 
     return LocalClient(Shelf(Library(settings), settings), max_rows=settings.max_rows)

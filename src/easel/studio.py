@@ -43,7 +43,7 @@ def load(model: str = "starter", **settings: Any) -> Studio:
 
     The weights load at the first picture. Raises UnknownName or ModelError when there is no such model.
     """
-    from easel.models.library import Library
+    from easel.models.library.names import Library
 
     chosen = read_settings(**settings)
     Library(chosen).find(model)

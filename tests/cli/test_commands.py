@@ -111,7 +111,7 @@ def test_samplers_and_schedules(easel: Easel) -> None:
 
 
 def test_models(easel: Easel, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("easel.models.library.STARTER", home / "no starter")
+    monkeypatch.setattr("easel.models.library.names.STARTER", home / "no starter")
     none = easel("models", "list")
     assert (none.code, none.out) == (1, "") and str(home / "models") in none.err
     write_index(home / "models" / "mine")

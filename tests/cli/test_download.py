@@ -274,7 +274,7 @@ def test_a_terminal_sees_a_bar(server: Server, home: Path, checkpoint: bytes) ->
 def test_downloads_do_without_torch() -> None:
     script = (
         "import sys\nfrom easel.cli import download\nfrom easel.models.download import bring, civitai, hub, plans\n"
-        "from easel.models import identify\nprint('torch' in sys.modules, 'huggingface_hub' in sys.modules)\n"
+        "from easel.models.layouts import identify\nprint('torch' in sys.modules, 'huggingface_hub' in sys.modules)\n"
     )
     ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert ran.stdout == "False False\n", ran.stderr

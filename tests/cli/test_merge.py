@@ -86,7 +86,7 @@ def test_nothing_is_written_over_unasked(easel: Easel, models: Path) -> None:
 PROGRAM = """
 import sys, time
 from easel.cli.main import main
-from easel.models import merging
+from easel.models.rewriting import merging
 merged = merging.merged
 def slow(*arguments):
     time.sleep(0.05)

@@ -15,7 +15,7 @@ from tests.ldm import SMALL_1, random_tensors, write_ldm
 @pytest.fixture
 def models(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with a checkpoint, one without its VAE, a VAE, a LoRA, an embedding and a damaged file."""
-    monkeypatch.setattr("easel.models.library.STARTER", home / "no starter")
+    monkeypatch.setattr("easel.models.library.names.STARTER", home / "no starter")
     monkeypatch.setenv("XDG_CACHE_HOME", str(home / "cache"))
     folder = home / "models"
     tensors = random_tensors(SMALL_1)

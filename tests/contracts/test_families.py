@@ -22,7 +22,7 @@ from easel.engine.runner import perform, stacked
 from easel.engine.wardrobe import Wardrobe
 from easel.models.accelerate import Machine, machine_for
 from easel.models.family import FAMILIES, Model, load
-from easel.models.identify import identify
+from easel.models.layouts.identify import identify
 from easel.recipes.common import settle
 from tests.recipes.telling import ask, told
 from tests.tiny import write_tiny_sd

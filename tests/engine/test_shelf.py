@@ -11,8 +11,8 @@ from easel.core.errors import ResourceError, UnknownName
 from easel.core.settings import Settings, read_settings
 from easel.core.work import Wanted
 from easel.engine.shelf import Shelf
-from easel.models.library import Library
-from easel.models.moving import weights_of
+from easel.models.library.names import Library
+from easel.models.memory.moving import weights_of
 from tests.tiny import write_tiny_sd
 
 

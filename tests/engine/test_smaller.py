@@ -16,9 +16,9 @@ from easel.engine.runner import perform
 from easel.engine.smaller import REMEDY, in_our_words
 from easel.models.accelerate import Machine
 from easel.models.family import Model, load
-from easel.models.identify import identify
-from easel.models.moving import size_of, tensors_of
-from easel.models.residency import Residency
+from easel.models.layouts.identify import identify
+from easel.models.memory.moving import size_of, tensors_of
+from easel.models.memory.residency import Residency
 from tests.counting import CountingDevice
 
 MIB = 2**20

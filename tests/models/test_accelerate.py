@@ -11,8 +11,8 @@ from torch import nn
 from easel.core.errors import BadValue
 from easel.core.settings import read_settings
 from easel.models.accelerate import SPARE, Machine, machine_for, ram_budget, residency_for, residency_on
-from easel.models.ram import machine_memory
-from easel.models.residency import weights_budget
+from easel.models.memory.ram import machine_memory
+from easel.models.memory.residency import weights_budget
 from tests.counting import CountingDevice
 
 GIB = 2**30

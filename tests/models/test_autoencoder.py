@@ -16,8 +16,8 @@ from easel.core.work import Decode, EncodeImages
 from easel.models.accelerate import Machine
 from easel.models.autoencoder import Scale, load_autoencoder
 from easel.models.family import Model
-from easel.models.identify import identify
-from easel.models.sources import source_of
+from easel.models.layouts.identify import identify
+from easel.models.layouts.sources import source_of
 from tests.tiny_families import write_deep_vae, write_vae
 
 FULL, HALF = (Machine("cpu", dtype, dtype) for dtype in (torch.float32, torch.float16))

@@ -13,12 +13,12 @@ from easel.core.errors import Incomplete
 from easel.core.settings import read_settings
 from easel.models.accelerate import machine_for
 from easel.models.family import load
-from easel.models.identify import identify
-from easel.models.lending import with_parts
-from easel.models.sources import Source, source_of
+from easel.models.layouts.identify import identify
+from easel.models.layouts.lending import with_parts
+from easel.models.layouts.sources import Source, source_of
 from tests.layouts import flux, sd3, taesd, text, xl
 from tests.ldm import Shapes, filled, vae_shapes, write_ldm
-from tests.models import published as said
+from tests.models.layouts import published as said
 from tests.recipes.telling import ask, told
 from tests.tiny_families import write_pieces
 

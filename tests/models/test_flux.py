@@ -16,7 +16,7 @@ from easel.core.settings import read_settings
 from easel.core.work import Decode, Evaluate, Rows, Text
 from easel.models.family import Model, load
 from easel.models.flux import Shifts, packed, unpacked
-from easel.models.identify import identify
+from easel.models.layouts.identify import identify
 from easel.recipes.common import settle
 from easel.sampling import samplers, sigmas_for
 from tests.recipes.telling import ask, told

@@ -16,9 +16,9 @@ from easel.core.errors import Incomplete, Mismatch, ModelError, Unrecognised, Un
 from easel.core.settings import read_settings
 from easel.core.work import Rows, Text
 from easel.models.family import Model, load
-from easel.models.identify import identify
+from easel.models.layouts.identify import identify
+from easel.models.layouts.sources import present
 from easel.models.sd import StableDiffusion
-from easel.models.sources import present
 from easel.sampling.levels import Levels
 from tests.tiny import write_tiny_sd
 

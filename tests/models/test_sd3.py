@@ -13,7 +13,7 @@ from easel.core.passes import Guidance
 from easel.core.settings import read_settings
 from easel.core.work import Decode, Evaluate, Rows, Text
 from easel.models.family import Model, load
-from easel.models.identify import identify
+from easel.models.layouts.identify import identify
 from easel.recipes.common import settle
 from easel.sampling import samplers, sigmas_for
 from tests.recipes.telling import ask, told

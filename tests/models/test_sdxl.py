@@ -15,7 +15,7 @@ from easel.core.passes import Guidance, Refiner, Words
 from easel.core.settings import read_settings
 from easel.core.work import Decode, Evaluate, Rows, Text
 from easel.models.family import Model, load
-from easel.models.identify import identify
+from easel.models.layouts.identify import identify
 from easel.recipes.common import settle
 from easel.sampling.levels import Levels
 from tests.recipes.telling import ask, by_name, told

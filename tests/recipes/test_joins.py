@@ -14,7 +14,7 @@ from easel.core.work import Decode, EncodeImages, Evaluate
 from easel.engine.runner import performer
 from easel.media.reading import png_bytes
 from easel.models.family import Model, load
-from easel.models.identify import identify
+from easel.models.layouts.identify import identify
 from easel.prompt import infotext
 from tests.recipes.starting import box_mask, own_size, start
 from tests.recipes.telling import by_name, told

@@ -22,7 +22,7 @@ from easel.engine.engine import Engine
 from easel.engine.run import Story
 from easel.engine.runner import performer
 from easel.models.family import LatentFormat, Model, load
-from easel.models.identify import identify
+from easel.models.layouts.identify import identify
 from easel.prompt import infotext
 from easel.recipes.common import tell
 from easel.recipes.refiner import switch_below

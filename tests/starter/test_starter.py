@@ -9,7 +9,7 @@ import pytest
 from PIL.Image import Image
 
 import easel
-from easel.models.library import STARTER
+from easel.models.library.names import STARTER
 
 # As training/scenes.py paints them; repeated here so that the test does not learn from what it tests.
 COLOURS = {

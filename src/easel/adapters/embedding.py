@@ -14,8 +14,8 @@ from pathlib import Path
 from torch import Tensor
 
 from easel.core.errors import Mismatch, Unrecognised
-from easel.models.hashing import sha256_of
-from easel.models.weights import read_tensors
+from easel.models.files.weights import read_tensors
+from easel.models.library.hashing import sha256_of
 
 PICTURES = (".png", ".webp", ".jxl", ".avif")
 MOST = 75  # vectors, all that a chunk has room for

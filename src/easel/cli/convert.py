@@ -38,10 +38,10 @@ def convert(
         raise BadValue("--to", to, " or ".join(LAYOUTS))
     if layout == "folder" and out.suffix.lower() == ".safetensors":
         raise BadValue("OUT", str(out), "a folder's name for --to folder")
-    from easel.models.converting import Change, plan_conversion, write_file
-    from easel.models.converting_folder import write_folder
-    from easel.models.converting_published import stock_of
-    from easel.models.writing import check_free, total_size
+    from easel.models.files.writing import check_free, total_size
+    from easel.models.rewriting.converting import Change, plan_conversion, write_file
+    from easel.models.rewriting.folder import write_folder
+    from easel.models.rewriting.published import stock_of
 
     check_free(out, force=force)
     stock = stock_of(model_called(model))

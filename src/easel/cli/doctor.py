@@ -137,7 +137,7 @@ def of_folders(settings: Settings) -> Iterator[Finding]:
     from easel.cli.findings import Finding
     from easel.cli.machine import disk
     from easel.core.errors import StorageError
-    from easel.models.library import Library
+    from easel.models.library.names import Library
 
     try:
         check_writable(settings.outputs)

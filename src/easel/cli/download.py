@@ -180,7 +180,7 @@ def screen(*, quiet: bool) -> Iterator[Lines | Bar]:
 def tell(brought: Brought, planned: Plan, models: Path | None, *, as_json: bool) -> None:
     """Say what was fetched and what is in it; a file whose kind was not known before moves to its kind's folder."""
     from easel.models.download.bring import settle
-    from easel.models.identify import identify
+    from easel.models.layouts.identify import identify
 
     facts: dict[str, Any] = {"kind": planned.kind}
     try:

@@ -10,7 +10,7 @@ import typer
 from easel.core.errors import BadValue
 
 if TYPE_CHECKING:
-    from easel.models.tokens import Reader
+    from easel.models.words.tokens import Reader
     from easel.prompt.plan import Held
 
 WIDEST = 60  # columns of a bar
@@ -34,8 +34,8 @@ def explain(
     from easel.cli.display import json_line
     from easel.cli.layout import console
     from easel.core.settings import read_settings
-    from easel.models.library import Library
-    from easel.models.tokens import load_reader
+    from easel.models.library.names import Library
+    from easel.models.words.tokens import load_reader
     from easel.sampling import samplers, split_joint_name
 
     for flag, given in (("--steps", steps), ("--hires-steps", hires_steps)):

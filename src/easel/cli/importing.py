@@ -23,9 +23,9 @@ def import_folder(folder: Folder, as_json: AsJson = False) -> None:
     import os
 
     from easel.core.settings import read_settings, settings_file
-    from easel.models.kinds import KINDS
-    from easel.models.places import scan_program
-    from easel.models.programs import program_of
+    from easel.models.library.kinds import KINDS
+    from easel.models.library.places import scan_program
+    from easel.models.library.programs import program_of
 
     root = folder.expanduser().absolute()
     if not root.is_dir():

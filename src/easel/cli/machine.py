@@ -136,7 +136,7 @@ def systems(root: Path) -> set[str]:
 
 def memory(root: Path = Path("/")) -> Finding:
     """Return how much memory there is, within the container's limit where one is set."""
-    from easel.models.ram import machine_memory
+    from easel.models.memory.ram import machine_memory
 
     total, free = machine_memory(root)
     found = f"{bytes_in_words(free)} free of {bytes_in_words(total)}"

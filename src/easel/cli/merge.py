@@ -56,10 +56,10 @@ def merge(
     as_json: AsJson = False,
 ) -> None:
     """Merge two or three checkpoints of one family into one file."""
-    from easel.models.converting_published import stock_of
-    from easel.models.merging import plan_merge, write_merge
-    from easel.models.merging_record import Wish
-    from easel.models.writing import check_free, total_size
+    from easel.models.files.writing import check_free, total_size
+    from easel.models.rewriting.merging import plan_merge, write_merge
+    from easel.models.rewriting.published import stock_of
+    from easel.models.rewriting.record import Wish
 
     check_free(out, force=force)
     wish = Wish(method, ratio, blocks, text_ratio, vae_ratio, vae, dtype)

@@ -12,7 +12,7 @@ from easel.cli.endings import code_for, say_error, worst
 from easel.core.errors import BadValue, EaselError, ModelError
 
 if TYPE_CHECKING:
-    from easel.models.identify import Identity
+    from easel.models.layouts.identify import Identity
 
 Paths = Annotated[list[Path], typer.Argument(metavar="FILE", help="Single files or diffusers folders.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print a line of JSON for each.")]
@@ -25,7 +25,7 @@ def identify(files: Paths, as_json: AsJson = False) -> None:
     """Say what a file or folder is, from its header alone; made for bug reports."""
 
     def told(path: Path) -> dict[str, Any]:
-        from easel.models.identify import identify
+        from easel.models.layouts.identify import identify
 
         try:
             return facts_of(identify(path))
@@ -39,7 +39,7 @@ def hashes(files: Paths, as_json: AsJson = False) -> None:
     """Print the hash of a model: SHA-256, and its beginning as A1111 (and Civitai's AutoV2) shows it."""
 
     def told(path: Path) -> dict[str, Any]:
-        from easel.models.hashing import SHOWN, hash_of
+        from easel.models.library.hashing import SHOWN, hash_of
 
         found = hash_of(weights_of(path))
         return {"path": str(path), "sha256": found, "short": found[:SHOWN], "autov2": found[:SHOWN].upper()}
@@ -50,10 +50,10 @@ def hashes(files: Paths, as_json: AsJson = False) -> None:
 def info(name: Name, kind: Kind = "", as_json: AsJson = False) -> None:
     """Show what a model, LoRA or another file is, where it stands, its hash, and what its maker wrote into it."""
     from easel.core.settings import read_settings
-    from easel.models.cards import card_of
-    from easel.models.hashing import WeightsHash
-    from easel.models.kinds import KINDS
-    from easel.models.library import Library
+    from easel.models.library.cards import card_of
+    from easel.models.library.hashing import WeightsHash
+    from easel.models.library.kinds import KINDS
+    from easel.models.library.names import Library
 
     identity = Library(read_settings()).find(name, (kind,) if kind else tuple(KINDS))
     facts = {"name": identity.name, **facts_of(identity), "hash": WeightsHash(weights_of(identity.path)).short}
@@ -62,8 +62,8 @@ def info(name: Name, kind: Kind = "", as_json: AsJson = False) -> None:
 
 def weights_of(path: Path) -> list[Path]:
     """Return the files that a model's hash is of."""
-    from easel.models.identify import identify
-    from easel.models.sources import source_of
+    from easel.models.layouts.identify import identify
+    from easel.models.layouts.sources import source_of
 
     return [path] if path.is_file() else list(source_of(identify(path)).files)
 
@@ -108,7 +108,7 @@ def facts_of(identity: Identity) -> dict[str, Any]:
 
 def names_in(path: Path) -> dict[str, Any]:
     """Return how many tensors a file has and what the first are called, nothing where that cannot be read."""
-    from easel.models.opening import listing_of
+    from easel.models.files.opening import listing_of
 
     try:
         names = list(listing_of(path).tensors) if path.is_file() else []
@@ -157,8 +157,8 @@ def rows_of(facts: dict[str, Any]) -> list[tuple[str, str]]:
 
 def kind_rows(facts: dict[str, Any]) -> list[tuple[str, str]]:
     """Return what a file is in words: its kind where it is no whole model, family, layout, prediction, numbers."""
-    from easel.models.kinds import CHECKPOINT, KINDS
-    from easel.models.makeup import WORDS
+    from easel.models.layouts.makeup import WORDS
+    from easel.models.library.kinds import CHECKPOINT, KINDS
 
     kind, variant = facts["kind"], facts["variant"]
     family = ", ".join(str(WORDS.get(one, one)) for one in facts["fits"] or (facts["family"],))

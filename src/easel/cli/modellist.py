@@ -11,8 +11,8 @@ from easel.core.errors import ModelError, UnknownName
 
 if TYPE_CHECKING:
     from easel.core.settings import Settings
-    from easel.models.identify import Identity
-    from easel.models.library import Entry
+    from easel.models.layouts.identify import Identity
+    from easel.models.library.names import Entry
 
 Kind = Annotated[str, typer.Option("--kind", metavar="KIND", help="Only checkpoint, lora, vae, embedding and so on.")]
 Family = Annotated[str, typer.Option("--family", metavar="FAMILY", help="Only what goes with sd, sdxl, sd3 or flux.")]
@@ -27,9 +27,9 @@ def list_models(kind: Kind = "", family: Family = "", as_json: AsJson = False, w
     What is new is read first, for two seconds at most; what is left is listed unread, and read by the next call.
     """
     from easel.core.settings import read_settings
-    from easel.models.kinds import KINDS
-    from easel.models.library import Library
-    from easel.models.makeup import FAMILIES
+    from easel.models.layouts.makeup import FAMILIES
+    from easel.models.library.kinds import KINDS
+    from easel.models.library.names import Library
 
     for what, got, known in (("kind of file", kind, tuple(KINDS)), ("family", family, tuple(FAMILIES))):
         if got and got not in known:
@@ -72,7 +72,7 @@ def show_list(found: list[tuple[Entry, Identity | None]], *, as_json: bool) -> N
 
 def in_words(entry: Entry, identity: Identity | None) -> str:
     """Return what a file is and what it goes without, in words."""
-    from easel.models.kinds import CHECKPOINT, KINDS
+    from easel.models.library.kinds import CHECKPOINT, KINDS
 
     if identity is None:
         return f"{KINDS[entry.kind].words}, not read yet"
@@ -92,7 +92,7 @@ def facts_of(entry: Entry, identity: Identity | None) -> dict[str, Any]:
 
 def nothing_found(settings: Settings, kind: str, family: str) -> str:
     """Return why a list is empty, and what to do."""
-    from easel.models.kinds import CHECKPOINT, KINDS
+    from easel.models.library.kinds import CHECKPOINT, KINDS
 
     what = f"{KINDS[kind or CHECKPOINT].words}{f' for {family}' if family else ''}"
     models = settings.models.absolute()

@@ -104,7 +104,7 @@ def request_of(file: Path, metadata: Metadata, *, model: str | None, start: Path
 def check_model(file: Path, name: str) -> None:
     """Raise RequestError where there is no model of that name."""
     from easel.core.settings import read_settings
-    from easel.models.library import Library
+    from easel.models.library.names import Library
 
     try:
         Library(read_settings()).where(name)

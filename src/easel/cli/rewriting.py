@@ -19,8 +19,8 @@ from easel.cli.endings import STOPPED, say
 from easel.core.errors import BadValue, UnknownName
 
 if TYPE_CHECKING:
-    from easel.models.converting_stock import Stock
-    from easel.models.identify import Identity
+    from easel.models.layouts.identify import Identity
+    from easel.models.rewriting.stock import Stock
 
 OPTIONS = ("ratio", "text_ratio", "vae_ratio", "blocks", "vae", "keep_ema")  # fields that are called as their options
 LINE_EVERY = 10.0  # seconds between lines where there is no terminal
@@ -51,8 +51,8 @@ def option_words() -> Iterator[None]:
 def model_called(name: str) -> Identity:
     """Return what the model of that name is, or the one at that path. Raises UnknownName, ModelError."""
     from easel.core.settings import read_settings
-    from easel.models.identify import identify
-    from easel.models.library import Library
+    from easel.models.layouts.identify import identify
+    from easel.models.library.names import Library
 
     try:
         return Library(read_settings()).find(name)
@@ -65,9 +65,9 @@ def model_called(name: str) -> Identity:
 def vae_called(name: str, of: Identity) -> Stock:
     """Return the autoencoder of that name, or at that path, for a model. Raises UnknownName, ModelError."""
     from easel.core.settings import read_settings
-    from easel.models.converting_published import vae_of
-    from easel.models.identify import identify
-    from easel.models.library import Library
+    from easel.models.layouts.identify import identify
+    from easel.models.library.names import Library
+    from easel.models.rewriting.published import vae_of
 
     path = Path(name).expanduser()
     found = identify(path) if path.exists() else Library(read_settings()).find(name, ("vae", "checkpoint"))
@@ -124,7 +124,7 @@ def tell(out: Path, seconds: float, *, as_json: bool) -> None:
     """Say what was made: its size, how long it took, and what it is."""
     from easel.cli.display import json_line
     from easel.cli.layout import bytes_in_words
-    from easel.models.identify import identify
+    from easel.models.layouts.identify import identify
 
     identity = identify(out)
     if as_json:

@@ -15,8 +15,8 @@ from easel.core.errors import Mismatch
 from easel.core.settings import Settings
 from easel.core.work import Wanted
 from easel.engine.loaded import LoadedNetwork
-from easel.models.kinds import CHECKPOINT, KINDS
-from easel.models.library import Library
+from easel.models.library.kinds import CHECKPOINT, KINDS
+from easel.models.library.names import Library
 from easel.prompt.embeddings import embeddings_in
 
 if TYPE_CHECKING:
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from easel.models.accelerate import Machine
     from easel.models.autoencoder import Autoencoder
     from easel.models.family import Model
-    from easel.models.identify import Identity
-    from easel.models.sources import Source
+    from easel.models.layouts.identify import Identity
+    from easel.models.layouts.sources import Source
 
 SMALL = 32  # networks, embeddings and autoencoders kept of each
 
@@ -69,8 +69,8 @@ class Shelf:
 
         Those least recently used are forgotten where all would not fit the memory that the settings allow.
         """
-        from easel.models.identify import identify
-        from easel.models.moving import weights_of
+        from easel.models.layouts.identify import identify
+        from easel.models.memory.moving import weights_of
 
         place = self._found.get(wanted)
         if place is None or place not in self._models or not all(map(Path.exists, files_of(place))):
@@ -132,8 +132,8 @@ class Shelf:
     def _loaded(self, identity: Identity, place: Place) -> Model:
         """Return a model from its files. One that only lacks nothing but takes another VAE shares all else."""
         from easel.models.family import load
-        from easel.models.lending import with_parts
-        from easel.models.sources import source_of
+        from easel.models.layouts.lending import with_parts
+        from easel.models.layouts.sources import source_of
 
         path, lent = place
         if [part for part, _ in lent] == ["vae"] and not identity.missing and identity.kind == CHECKPOINT:
@@ -148,7 +148,7 @@ class Shelf:
     def _autoencoder(self, file: Path, source: Source) -> Autoencoder:
         """Return the autoencoder of a file for a model's family."""
         from easel.models.autoencoder import load_autoencoder
-        from easel.models.lending import with_parts
+        from easel.models.layouts.lending import with_parts
 
         lent = with_parts(source, {"vae": source_at(file)})
         return kept(self._autoencoders, (stamp(file), source.family), lambda: load_autoencoder(lent, self.machine))
@@ -156,8 +156,8 @@ class Shelf:
     def _forget_for(self, coming: int) -> None:
         """Forget models until `coming` bytes of weights fit beside those that stay."""
         from easel.models.accelerate import ram_budget
-        from easel.models.moving import weights_of
-        from easel.models.residency import leaving
+        from easel.models.memory.moving import weights_of
+        from easel.models.memory.residency import leaving
 
         sizes = {place: weights_of(model.parts.values()) for place, model in self._models.items()}
         for place in leaving(sizes, coming, ram_budget(self._settings.ram)):
@@ -166,7 +166,7 @@ class Shelf:
     def rest(self) -> None:
         """Give back the memory that forwards have left; called when there has been nothing to do for a while."""
         if self._models:
-            from easel.models.memory import give_back_memory
+            from easel.models.memory.malloc import give_back_memory
 
             self.machine.restore()
             give_back_memory()
@@ -190,8 +190,8 @@ def stamp(file: Path) -> Stamp:
 
 def source_at(file: Path) -> Source:
     """Return where the parts of a file or folder come from."""
-    from easel.models.identify import identify
-    from easel.models.sources import source_of
+    from easel.models.layouts.identify import identify
+    from easel.models.layouts.sources import source_of
 
     return source_of(identify(file))
 
@@ -201,7 +201,7 @@ def lent_as(part: str, file: Path, source: Source) -> list[str]:
 
     part: what it was given as; a file of text encoders may be an autoencoder too, as Forge lists both together.
     """
-    from easel.models.lending import parts_to_lend
+    from easel.models.layouts.lending import parts_to_lend
 
     able = parts_to_lend(source_at(file), source)
     homes = {"vae": ("vae",), "denoiser": ("unet", "transformer")}.get(part)

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from easel.core.errors import OutOfMemory
 from easel.core.work import Decode, Encode, EncodeImages, Evaluate, Finish, Load, Rows, Work
-from easel.models.room import portion, smaller_tile
+from easel.models.memory.room import portion, smaller_tile
 
 REMEDY = "ask for a smaller size or batch, close other programs, or say what weights may take by --vram"
 SIZES = {"bytes": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}

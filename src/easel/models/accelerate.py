@@ -17,10 +17,10 @@ from easel.core.amounts import amount
 from easel.core.errors import BadValue, ResourceError, Unsupported
 from easel.core.settings import Settings
 from easel.core.work import Networks
-from easel.models.devices import CudaDevice, Device
-from easel.models.memory import keep_freed_memory
-from easel.models.ram import machine_memory
-from easel.models.residency import Residency, weights_budget
+from easel.models.memory.devices import CudaDevice, Device
+from easel.models.memory.malloc import keep_freed_memory
+from easel.models.memory.ram import machine_memory
+from easel.models.memory.residency import Residency, weights_budget
 from easel.models.vendor import is_answered
 
 SPARE = 2**29  # bytes of a card that are left to the screen and to other programs

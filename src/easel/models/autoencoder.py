@@ -16,15 +16,15 @@ from torch import Tensor, nn
 
 from easel.core.errors import Incomplete, Unsupported
 from easel.models.building import network
+from easel.models.files.weights import build
 from easel.models.tiled import decode_tiled
-from easel.models.weights import build
 
 if TYPE_CHECKING:
     from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
     from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTiny
 
     from easel.models.accelerate import Machine
-    from easel.models.sources import Source
+    from easel.models.layouts.sources import Source
 
 
 @dataclass(frozen=True, slots=True)

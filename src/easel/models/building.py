@@ -14,9 +14,9 @@ from torch import nn
 from easel.core.errors import Incomplete, Mismatch
 from easel.models.accelerate import Machine
 from easel.models.family import Defaults
-from easel.models.makeup import roles_of
-from easel.models.sources import Source
-from easel.models.weights import build
+from easel.models.files.weights import build
+from easel.models.layouts.makeup import roles_of
+from easel.models.layouts.sources import Source
 
 # How what is missing is given from a file of its own, by what fills the part.
 GIVEN = {

@@ -16,7 +16,7 @@ from easel.core.work import Rows
 from easel.models.accelerate import Machine
 from easel.models.building import network
 from easel.models.latent import LatentModel
-from easel.models.sources import Source
+from easel.models.layouts.sources import Source
 from easel.sampling.levels import Levels
 from easel.sampling.prediction import Prediction
 

@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Protocol
 
 from easel.core.settings import Settings
-from easel.models.identify import Identity
+from easel.models.layouts.identify import Identity
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from easel.core.work import Rows, Text
     from easel.models.accelerate import Machine
     from easel.models.autoencoder import Autoencoder
-    from easel.models.conditioning import Conditioning
-    from easel.models.sources import Source
+    from easel.models.layouts.sources import Source
+    from easel.models.words.conditioning import Conditioning
     from easel.sampling.levels import Levels
     from easel.sampling.path import Path as NoisePath
 
@@ -128,7 +128,7 @@ def load(
     Raises ModelError naming the file, ResourceError for the device.
     """
     from easel.models.accelerate import machine_for
-    from easel.models.sources import source_of
+    from easel.models.layouts.sources import source_of
 
     family = import_module(FAMILIES[identity.family])
     return family.load(identity, source or source_of(identity), machine or machine_for(settings))

@@ -16,10 +16,10 @@ from easel.models.accelerate import Machine
 from easel.models.autoencoder import Autoencoder, KLAutoencoder, Scale, load_autoencoder
 from easel.models.building import habits
 from easel.models.family import Defaults, LatentFormat
-from easel.models.hashing import WeightsHash
-from easel.models.identify import Identity
-from easel.models.makeup import roles_of
-from easel.models.sources import Source
+from easel.models.layouts.identify import Identity
+from easel.models.layouts.makeup import roles_of
+from easel.models.layouts.sources import Source
+from easel.models.library.hashing import WeightsHash
 from easel.sampling.levels import Levels
 from easel.sampling.path import Path as NoisePath
 
@@ -44,7 +44,7 @@ class LatentModel:
 
     @property
     def hash(self) -> str:
-        """The hash of the weights, ten hex digits; see models/hashing.py."""
+        """The hash of the weights, ten hex digits; see models/library/hashing.py."""
         return self.weights.short
 
     @property

@@ -14,14 +14,14 @@ from torch import Tensor, nn
 from easel.core.work import Rows, Text
 from easel.models.accelerate import Machine
 from easel.models.building import check_parts
-from easel.models.conditioning import Conditioning
 from easel.models.diffusion import UNetModel, levels_of, load_unet
 from easel.models.family import Defaults
-from easel.models.identify import Identity
 from easel.models.latent import loaded_half
-from easel.models.sources import Source
-from easel.models.text import TextEncoder, asked_layer, load_text_encoder
-from easel.models.vectors import named
+from easel.models.layouts.identify import Identity
+from easel.models.layouts.sources import Source
+from easel.models.words.conditioning import Conditioning
+from easel.models.words.text import TextEncoder, asked_layer, load_text_encoder
+from easel.models.words.vectors import named
 from easel.sampling.prediction import prediction
 
 

@@ -17,14 +17,14 @@ from easel.core.errors import BadValue
 from easel.core.work import Rows, Text
 from easel.models.accelerate import Machine
 from easel.models.building import check_parts, network
-from easel.models.conditioning import Conditioning
 from easel.models.family import Defaults
-from easel.models.identify import Identity
 from easel.models.latent import LatentModel, loaded_half
-from easel.models.sources import Source
-from easel.models.t5 import T5Encoder, load_t5
-from easel.models.text import TextEncoder, last_but_one, load_text_encoder
-from easel.models.vectors import named
+from easel.models.layouts.identify import Identity
+from easel.models.layouts.sources import Source
+from easel.models.words.conditioning import Conditioning
+from easel.models.words.t5 import T5Encoder, load_t5
+from easel.models.words.text import TextEncoder, last_but_one, load_text_encoder
+from easel.models.words.vectors import named
 from easel.sampling.levels import Levels
 from easel.sampling.prediction import FLOW
 

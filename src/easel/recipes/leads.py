@@ -13,8 +13,8 @@ from typing import Any
 from easel.core.errors import BadValue, Unsupported
 from easel.core.request import Request
 from easel.core.work import Encode, Load, Networks, Text, Wanted, Work
-from easel.models.conditioning import Conditioning
 from easel.models.family import Model
+from easel.models.words.conditioning import Conditioning
 from easel.prompt.networks import LoraTag, lora_of, split_networks
 from easel.prompt.plan import Held, held_at, parts, plan, plan_negative, strip_comments
 

@@ -13,8 +13,8 @@ from easel.adapters.networks.merging import merged, put_on
 from easel.adapters.networks.reading import read_network
 from easel.adapters.networks.rows import Rack, worn_by_rows
 from easel.core.errors import Unsupported
-from easel.models.packed import Packed
-from easel.models.packed_layers import keep
+from easel.models.files.packed import Packed
+from easel.models.files.packed_layers import keep
 from tests.adapters.networks.making import kohya, layers, seen_by_unet, tiny_text, tiny_unet, weights, written
 from tests.adapters.networks.test_kinds import made
 

@@ -15,12 +15,12 @@ from torch import nn
 from easel.adapters.networks.change import Spans
 from easel.adapters.networks.layers import has_weight, weight_shape
 from easel.adapters.networks.names import flat
-from easel.models.names_flux import flux_names
-from easel.models.names_sd3 import sd3_names
-from easel.models.names_text import open_clip_names
-from easel.models.names_unet import ldm_unet_names
-from easel.models.naming import Names, published
-from easel.models.naming import Place as Stand
+from easel.models.layouts.names_flux import flux_names
+from easel.models.layouts.names_sd3 import sd3_names
+from easel.models.layouts.names_text import open_clip_names
+from easel.models.layouts.names_unet import ldm_unet_names
+from easel.models.layouts.naming import Names, published
+from easel.models.layouts.naming import Place as Stand
 
 KNOWN = ("whole", "rows", "swapped")  # ways in which a file keeps a weight that a change of it can follow
 WEIGHT = ".weight"

@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from easel.models.pickled import is_pickled
+from easel.models.files.pickled import is_pickled
 
 SHOWN = 12  # hex digits
 WRITTEN = "sshs_model_hash"  # kohya's

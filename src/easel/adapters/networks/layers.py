@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from easel.models.packed_layers import Keeping, packed_of, unpacked_weight
+from easel.models.files.packed_layers import Keeping, packed_of, unpacked_weight
 
 
 def is_packed(layer: nn.Module) -> bool:

@@ -22,9 +22,9 @@ from easel.adapters.networks.kinds import change_of
 from easel.adapters.networks.lowrank import LowRank
 from easel.adapters.networks.names import BUNDLED, split_key
 from easel.core.errors import Mismatch, Unrecognised, Unsupported
-from easel.models.opening import listing_of
-from easel.models.packed import Packed
-from easel.models.weights import read_tensors
+from easel.models.files.opening import listing_of
+from easel.models.files.packed import Packed
+from easel.models.files.weights import read_tensors
 
 RANKED = ("down", "hada_w1_b", "lokr_w2_b", "lokr_w1_b")  # roles whose first axis is the rank
 

@@ -20,7 +20,7 @@ from easel.models.download.partial import part_of, size_of, storage
 from easel.models.download.plans import Plan
 from easel.models.download.wanted import Event, Note, Progress, Wanted
 from easel.models.download.web import Web
-from easel.models.hashing import hash_of
+from easel.models.library.hashing import hash_of
 
 SPARE = 2**26  # bytes of the disk that stay free
 

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 
 from easel.core.errors import BadValue, Unsafe
-from easel.models.kinds import CHECKPOINT, KINDS
+from easel.models.library.kinds import CHECKPOINT, KINDS
 
 # kind: folder below the models folder
 FOLDERS: Mapping[str, str] = MappingProxyType(

@@ -1,0 +1,1 @@
+"""Weights files: what they hold, how their tensors are read and written, and weights in few bits."""

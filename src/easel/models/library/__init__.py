@@ -1,0 +1,1 @@
+"""Which files there are: names, kinds, folders of other programs, the index, hashes."""

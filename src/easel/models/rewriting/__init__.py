@@ -1,0 +1,1 @@
+"""Checkpoints from checkpoints: converted between layouts and formats, merged."""

@@ -1,0 +1,1 @@
+"""Text encoders: words to tokens, and tokens to what a denoiser reads."""
