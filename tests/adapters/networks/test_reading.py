@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,7 @@ from torch import nn
 from easel.adapters.networks.fitting import fitted
 from easel.adapters.networks.lowrank import LowRank
 from easel.adapters.networks.merging import merged
-from easel.adapters.networks.origin import made_for, trigger_words
+from easel.adapters.networks.origin import made_for
 from easel.adapters.networks.reading import read_network, shortened
 from easel.core.errors import Incomplete, Unsafe, Unsupported
 from tests.adapters.networks.making import lora, written
@@ -115,13 +114,3 @@ def test_metadata_tell_the_family(metadata: dict[str, str], family: str) -> None
 )
 def test_widths_tell_the_family(key: str, shape: tuple[int, int], family: str) -> None:
     assert made_for({key: shape}, {}) == family
-
-
-def test_trigger_words_are_the_most_frequent_tags() -> None:
-    tags = {"10_fox": {"fox": 5, " snow": 2}, "2_more": {"fox": 1, "red": 4, "odd": "x"}}
-    assert trigger_words({"ss_tag_frequency": json.dumps(tags)}, 3) == ("fox", "red", "snow")
-    assert trigger_words({"modelspec.trigger_phrase": "ohwx fox, snow", "ss_tag_frequency": "{}"}) == (
-        "ohwx fox",
-        "snow",
-    )
-    assert trigger_words({"ss_tag_frequency": "[1"}) == () == trigger_words({})

@@ -5,9 +5,7 @@ By what its metadata say, else by the widths of its layers. Knows names and shap
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from typing import Any
 
 from easel.adapters.networks.names import flat
 
@@ -62,27 +60,3 @@ def widest_in(name: str, shape: tuple[int, ...]) -> int:
     """Return how many inputs a tensor of a network has where its name says that it reads them, else 0."""
     reads = ("lora_down", "lora_A", "_down_weight", "w1_b", "w2_b", "_diff")
     return shape[1] if len(shape) > 1 and any(word in name for word in reads) else 0
-
-
-def trigger_words(metadata: Mapping[str, str], most: int = 20) -> tuple[str, ...]:
-    """Return the words with which a network was trained, the most frequent first, at most so many.
-
-    kohya's trainer writes how often each tag stood in its captions; a modelspec may name the words to use.
-    """
-    if said := metadata.get("modelspec.trigger_phrase", "").strip():
-        return tuple(word.strip() for word in said.split(",") if word.strip())[:most]
-    counts: dict[str, int] = {}
-    for tags in read_json(metadata.get("ss_tag_frequency", "")).values():
-        for tag, count in tags.items() if isinstance(tags, dict) else ():
-            if isinstance(count, int):
-                counts[str(tag).strip()] = counts.get(str(tag).strip(), 0) + count
-    return tuple(sorted(counts, key=lambda tag: (-counts[tag], tag))[:most])
-
-
-def read_json(text: str) -> dict[str, Any]:
-    """Return a JSON object, empty for anything else."""
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
-        return {}
-    return value if isinstance(value, dict) else {}

@@ -7,7 +7,7 @@ left as the layer made them, bit for bit.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -158,9 +158,6 @@ def span(rows: Sequence[int]) -> Any:
     """Return what takes these rows of a tensor, as a view where they lie together."""
     first, last = rows[0], rows[-1]
     return slice(first, last + 1) if last - first + 1 == len(rows) else list(rows)
-
-
-Adding = Callable[[nn.Module, Hung, Tensor, Tensor, list[int], list[int]], Tensor]
 
 
 def add_products(

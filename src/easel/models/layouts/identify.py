@@ -18,8 +18,6 @@ from easel.models.layouts.makeup import FLOW, READ_BY, SPOKEN, VAE_READ_BY, WIDT
 from easel.models.layouts.single import SUPPORTED, Contents, formats
 from easel.models.layouts.telltales import TELLTALES, Telltale, made_for, telltale
 
-SUFFIXES = (".safetensors", ".ckpt", ".pt", ".pth", ".bin")  # of single files, the preferred first
-
 
 @dataclass(frozen=True, slots=True)
 class Identity:

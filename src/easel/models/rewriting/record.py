@@ -7,7 +7,7 @@ under "easel.merge": the models by letter, name and hash, the method and the rat
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -100,12 +100,3 @@ def resolution(stock: Stock) -> str:
         return ""
     side = stock.source.config("unet").get("sample_size")
     return f"{side * DOWNSCALE}x{side * DOWNSCALE}" if isinstance(side, int) else ""
-
-
-def recipe_in(metadata: Mapping[str, str]) -> dict[str, Any]:
-    """Return the recipe of a merge from a file's metadata, empty where it was not merged here."""
-    try:
-        found = json.loads(metadata.get(KEY, "{}"))
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}
