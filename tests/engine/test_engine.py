@@ -199,7 +199,7 @@ def test_a_short_run_that_comes_later_ends_before_a_long_one(tiny: Model) -> Non
 
     add("long", 40)
     while engine.forwards["Evaluate"] < 4:
-        engine.step()
+        assert engine.step()
     add("short", 2)
     add("longer, but of priority", 60, Terms(priority=1))
     while engine.step():
@@ -227,5 +227,5 @@ def test_users_take_turns_when_they_want_to_be_alone(tiny: Model) -> None:
         add("many", number)
     add("one", 0)
     while engine.forwards["Evaluate"] < 30:
-        engine.step()
+        assert engine.step()
     assert abs(steps["many"] - steps["one"]) <= 8
