@@ -1,19 +1,30 @@
 """SD 1.5 at full size with random weights: one guided step at 512x512, Easel beside diffusers, in one run.
 
 Easel loads a whole checkpoint folder and runs a request through its engine; diffusers' U-Net and scheduler take the
-same step as StableDiffusionPipeline does. diffusers' default on a processor is float32.
+same step as StableDiffusionPipeline does. diffusers' default on a processor is float32. OpenVINO runs diffusers' U-Net,
+converted for this one size, where it is installed; its step is the U-Net alone. Each has a process of its own, one
+after the other: `python -m benchmarks.sd15_step [engine]`.
 """
 
 from __future__ import annotations
 
 import json
+import resource
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import Any
+
+from easel.core.settings import read_settings
+from easel.models.vendor import answer_mkl
+
+if __name__ == "__main__" and sys.argv[1:] == ["easel"] and read_settings().answer_mkl:
+    answer_mkl()  # before torch, as easel.app does it
 
 import torch
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
@@ -21,12 +32,11 @@ from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 from rich.console import Console
 from rich.table import Table
-from torch import nn
+from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel
 
 from easel.core.client import Done, Event
 from easel.core.request import Request
-from easel.core.settings import read_settings
 from easel.core.work import Evaluate
 from easel.engine.engine import Engine
 from easel.engine.runner import perform
@@ -36,6 +46,7 @@ from easel.recipes import recipes
 from tests.tiny import write_tokenizer
 
 ROUNDS = 3
+ENGINES = ("diffusers", "diffusers bfloat16", "openvino", "easel")  # the first is what others are held against
 UNET: dict[str, Any] = {
     "sample_size": 64,
     "cross_attention_dim": 768,
@@ -80,63 +91,132 @@ def write_checkpoint(folder: Path) -> Path:
 
 
 @torch.inference_mode()
-def diffusers_step(dtype: torch.dtype) -> float:
-    """Return the median seconds of one step as StableDiffusionPipeline takes it: U-Net, guidance, scheduler."""
+def diffusers_step(dtype: torch.dtype) -> dict[str, Any]:
+    """Measure one step as StableDiffusionPipeline takes it: U-Net, guidance, scheduler."""
     unet, scheduler = filled(lambda: UNet2DConditionModel(**UNET), dtype), DDIMScheduler()
     scheduler.set_timesteps(20)
     latents, text = torch.randn(1, 4, 64, 64, dtype=dtype), torch.randn(2, 77, 768, dtype=dtype)
     t = scheduler.timesteps[5]
-    times: list[float] = []
-    for _ in range(ROUNDS + 1):
-        began = perf_counter()
+
+    def step() -> None:
         uncond, cond = unet(torch.cat([latents] * 2), t, text, return_dict=False)[0].chunk(2)
         scheduler.step(uncond + 7.5 * (cond - uncond), int(t), latents, return_dict=False)
-        times.append(perf_counter() - began)
-    return median(times[1:])
+
+    return timed(step) | {"format": str(dtype).removeprefix("torch.")}
 
 
-def easel_step(folder: Path) -> tuple[str, float, float, float]:
-    """Return Easel's number format here, and the seconds of loading, of one step, and of decoding.
+class Bare(nn.Module):
+    """A U-Net from tensors to a tensor, as converters read it."""
+
+    def __init__(self, unet: Any) -> None:
+        super().__init__()
+        self.unet = unet
+
+    def forward(self, x: Tensor, t: Tensor, context: Tensor) -> Tensor:
+        return self.unet(x, t, context, return_dict=False)[0]
+
+
+def openvino_step() -> dict[str, Any]:
+    """Measure a forward of diffusers' U-Net as OpenVINO converts it, in bfloat16; say so where there is no OpenVINO."""
+    try:
+        import openvino  # pyright: ignore[reportMissingImports]
+    except ImportError:
+        return {"skipped": "openvino is not installed"}
+    unet = Bare(filled(lambda: UNet2DConditionModel(**UNET), torch.float32))
+    inputs = (torch.randn(2, 4, 64, 64), torch.tensor(500.0), torch.randn(2, 77, 768))
+    with torch.inference_mode(), tempfile.TemporaryDirectory() as folder:
+        model = openvino.convert_model(unet, example_input=inputs, input=[list(part.shape) for part in inputs])
+        openvino.save_model(model, Path(folder) / "unet.xml")
+        del unet, model
+        told = {"INFERENCE_PRECISION_HINT": "bf16", "INFERENCE_NUM_THREADS": str(torch.get_num_threads())}
+        compiled = openvino.Core().compile_model(Path(folder) / "unet.xml", "CPU", told).create_infer_request()
+        return timed(lambda: compiled.infer([part.numpy() for part in inputs])) | {"format": "bfloat16"}
+
+
+def timed(step: Callable[[], Any]) -> dict[str, Any]:
+    """Return the median seconds of a step and the processor's seconds, the first not counted."""
+    step()
+    times: list[tuple[float, float]] = []
+    for _ in range(ROUNDS):
+        began, busy = perf_counter(), process_time()
+        step()
+        times.append((perf_counter() - began, process_time() - busy))
+    return {"seconds": median(wall for wall, _ in times), "busy": median(busy for _, busy in times)}
+
+
+def easel_step(folder: Path) -> dict[str, Any]:
+    """Measure loading, one step and decoding in Easel.
 
     A step is the time from one evaluation to the next: rows, U-Net, guidance, sampler and the engine's own work.
     """
     began = perf_counter()
     model: Any = load(identify(folder), read_settings())
     loading = perf_counter() - began
-    stamps: list[tuple[str, float]] = []
+    stamps: list[tuple[str, float, float]] = []
     endings: list[Event] = []
 
-    def timed(works: Sequence[Any]) -> list[Any]:
-        stamps.append((type(works[0]).__name__, perf_counter()))
+    def stamped(works: Sequence[Any]) -> list[Any]:
+        stamps.append((type(works[0]).__name__, perf_counter(), process_time()))
         return perform(works)
 
-    engine = Engine(perform=timed)
+    engine = Engine(perform=stamped)
     request = Request(prompt="a fox", seed=1, steps=ROUNDS + 2, sampler="Euler")
     engine.add("one", recipes["text_to_image"].make(request, model), endings.append)
     while engine.step():
         pass
     assert isinstance(endings[-1], Done), endings[-1]
     assert endings[-1].result.pictures[0].image.size == (512, 512)
-    evaluations = [time for kind, time in stamps if kind == Evaluate.__name__]
-    steps = [after - before for before, after in pairwise(evaluations)]
-    decoding = stamps[-1][1] - stamps[-2][1]
-    return str(model.machine.dtype).removeprefix("torch."), loading, median(steps[1:]), decoding
+    evaluations = [(wall, busy) for kind, wall, busy in stamps if kind == Evaluate.__name__]
+    steps = [(b[0] - a[0], b[1] - a[1]) for a, b in pairwise(evaluations)][1:]
+    return {
+        "format": str(model.machine.dtype).removeprefix("torch."),
+        "seconds": median(wall for wall, _ in steps),
+        "busy": median(busy for _, busy in steps),
+        "loading": loading,
+        "decoding": stamps[-1][1] - stamps[-2][1],
+    }
+
+
+def measured(engine: str) -> dict[str, Any]:
+    """Return what one engine takes, and the most memory that this process had, in GB."""
+    if engine == "easel":
+        with tempfile.TemporaryDirectory() as folder:
+            subprocess.run([sys.executable, "-m", "benchmarks.sd15_step", f"checkpoint:{folder}"], check=True)
+            found = easel_step(Path(folder))
+    elif engine == "openvino":
+        found = openvino_step()
+    else:
+        found = diffusers_step(torch.float32 if engine == "diffusers" else torch.bfloat16)
+    return found | {"memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6}
 
 
 def main() -> None:
-    """Print the table."""
+    """Print the table, or one engine's figures for it."""
+    if sys.argv[1:] and sys.argv[1].startswith("checkpoint:"):
+        write_checkpoint(Path(sys.argv[1].removeprefix("checkpoint:")))
+        return
+    if sys.argv[1:]:
+        print(json.dumps(measured(sys.argv[1])))
+        return
     table = Table(title="SD 1.5 at full size, one guided step at 512x512")
-    for heading in ("engine", "format", "seconds", "of diffusers' default"):
+    for heading in ("engine", "format", "seconds", "busy", "of diffusers' default", "memory"):
         table.add_column(heading, justify="right")
-    default = diffusers_step(torch.float32)
-    table.add_row("diffusers (default)", "float32", f"{default:.2f}", "1.00")
-    half = diffusers_step(torch.bfloat16)
-    table.add_row("diffusers", "bfloat16", f"{half:.2f}", f"{half / default:.2f}")
-    with tempfile.TemporaryDirectory() as folder:
-        chosen, loading, ours, decoding = easel_step(write_checkpoint(Path(folder)))
-    table.add_row("Easel", chosen, f"{ours:.2f}", f"{ours / default:.2f}")
+    default = 0.0
+    for engine in ENGINES:
+        command = [sys.executable, "-m", "benchmarks.sd15_step", engine]
+        found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()[-1])
+        if "skipped" in found:
+            print(f"{engine}: {found['skipped']}")
+            continue
+        seconds = found["seconds"]
+        default = default or seconds
+        ratio, memory = f"{seconds / default:.2f}", f"{found['memory']:.1f} GB"
+        table.add_row(engine, found["format"], f"{seconds:.2f}", f"{found['busy']:.2f}", ratio, memory)
+        if "loading" in found:
+            print(
+                f"Easel loaded the 2 GB folder in {found['loading']:.1f} s, decoded 512x512 in {found['decoding']:.1f}."
+            )
     Console().print(table)
-    print(f"Easel loaded the 2 GB folder in {loading:.1f} s and decoded 512x512 in {decoding:.1f} s.")
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from PIL import Image
 
 from easel.core.errors import BadValue
 from easel.core.limits import OptionValue
-from easel.core.passes import Components, Guidance, Hires, Refiner, Variation, Words
+from easel.core.passes import Components, Guidance, Hires, Refiner, Shortcuts, Variation, Words
 from easel.core.pictures import Fill, Resize, Soft
 from easel.core.request import Request
 from easel.core.settings import Settings
@@ -59,6 +59,7 @@ class Fields(TypedDict, total=False):
     ensd: int
     components: Components
     refiner: Refiner | None
+    shortcuts: Shortcuts
     seamless: Literal["", "x", "y", "xy"]
     tiled_decode: int
     alone: bool

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import save_file
 
 from easel.cli.explain import bar, spans
 from tests.cli.conftest import Easel
@@ -32,7 +35,22 @@ def test_break_makes_chunks_and_networks_are_named(easel: Easel) -> None:
     facts = explained(easel, "a fox BREAK 여우 <lora:snow:0.5>")
     (text,) = facts["parts"][0]["texts"]  # type: ignore[index]
     assert [[word for word, _ in chunk["words"]] for chunk in text["chunks"]] == [["a", "fox"], ["여우"]]
-    assert facts["networks"] == ["lora:snow"]
+    (network,) = facts["networks"]  # type: ignore[misc]
+    assert (network["kind"], network["name"], network["file"]) == ("lora", "snow", None)
+    assert "easel models list --kind lora" in network["problem"]
+
+
+def test_files_of_networks_and_embeddings_are_shown(easel: Easel, home: Path) -> None:
+    for kind, name in (("loras", "snow"), ("embeddings", "fowl")):
+        (home / "models" / kind).mkdir(parents=True)
+        save_file({"emb_params": torch.ones(3, 256)}, home / "models" / kind / f"{name}.safetensors")
+    prompt = "a fowl <lora:snow:0.5> <hypernet:ink:1>, an embedding:owl"
+    ending = easel("prompt", "explain", prompt)
+    assert ending.code == 0
+    assert f"lora snow: {Path('models/loras/snow.safetensors')}" in ending.out.replace(f"{home}/", "")
+    assert "hypernet ink: <hypernet:ink> cannot be used" in ending.out
+    assert "embedding fowl: 3 vectors of width 256" in ending.out
+    assert "embedding owl: embedding 'owl' is not known" in ending.out
 
 
 def test_second_order_samplers_make_two_calls_a_step(easel: Easel) -> None:

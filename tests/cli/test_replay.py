@@ -16,6 +16,7 @@ from easel.media.metadata import encode, read_picture_file
 from easel.prompt.infotext import read
 from tests.cli.conftest import Easel
 from tests.cli.scripted import ScriptedClient
+from tests.ldm import SMALL_1, random_tensors, write_ldm
 from tests.tiny import tiny_folder as tiny_folder
 
 Draw = Callable[..., Path]
@@ -233,3 +234,18 @@ def test_a_picture_made_from_a_picture(easel: Easel, draw: Draw, home: Path) -> 
     assert not first["equal"] and Path("one.png").exists()
     assert report(easel, "one.png", "--start", str(start))["equal"]
     assert not report(easel, "one.png", "--start", "later.png")["equal"]
+
+
+def test_a_model_that_was_renamed_is_found_by_its_hash(easel: Easel, home: Path) -> None:
+    (home / "models").mkdir()
+    first = write_ldm(home / "models" / "first.safetensors", random_tensors(SMALL_1))
+    drawn = easel(
+        "txt2img", "a fox", "--model", "first", "--steps", "2", "--size", "32", "--seed", "7", "--out", "a.png"
+    )
+    assert drawn.code == 0, drawn.err
+    first.rename(home / "models" / "second.safetensors")
+    ending = easel("replay", "a.png")
+    assert (ending.code, ending.lines) == (0, ["equal, bit for bit: all 1,024 pixels"])
+    assert "model 'first' is not here; 'second' has its hash" in ending.err
+    write_ldm(home / "models" / "second.safetensors", random_tensors(SMALL_1, seed=1))
+    assert "--model NAME" in easel("replay", "a.png").err

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from easel.core.errors import BadValue, RequestError
-from easel.core.passes import Components, Guidance, Hires, Refiner, Variation, Words
+from easel.core.passes import Components, Guidance, Hires, Refiner, Shortcuts, Variation, Words
 from easel.core.request import Request
 from easel.models.family import Model
 from easel.prompt.fields import NAMES, named, option_named, option_value
@@ -82,8 +82,9 @@ def test_a_whole_line_of_a1111_s() -> None:
         refiner=Refiner(model="xl_refiner", switch_at=0.7),
         seamless="xy",
         components=Components(vae="none"),
+        shortcuts=Shortcuts(ngms=0.2),
     )
-    assert found.ignored == {"NGMS": "0.2"}
+    assert not found.ignored
 
 
 def test_what_a1111_leaves_out() -> None:

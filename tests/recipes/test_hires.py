@@ -10,7 +10,7 @@ import torch
 from easel.core.errors import BadValue, UnknownName
 from easel.core.passes import Guidance, Hires
 from easel.core.work import Decode, Encode, EncodeImages, Evaluate, Finish, Work
-from easel.models.family import Model
+from easel.models.family import LatentFormat, Model
 from easel.post.upscalers import upscalers
 from easel.prompt import infotext
 from easel.recipes.common import check, settle
@@ -63,6 +63,20 @@ def test_steps_of_a_strength(strength: float, steps: int, all_steps: bool, expec
 )
 def test_target_sizes_are_a1111_s(fields: dict[str, Any], target: tuple[int, int, int, int]) -> None:
     found = target_of(Hires(**fields), 96, 64)
+    assert (found.columns, found.rows, found.cut_columns, found.cut_rows) == target
+
+
+@pytest.mark.parametrize(
+    ("fields", "target"),
+    [
+        ({"scale": 1.3}, (14, 10, 0, 0)),  # 124 x 83 pixels
+        ({"width": 200}, (24, 16, 0, 0)),
+        ({"width": 136, "height": 136}, (24, 16, 8, 0)),
+        ({"width": 8, "height": 72}, (12, 8, 10, 0)),
+    ],
+)
+def test_sides_are_cut_to_what_a_model_can_draw(fields: dict[str, Any], target: tuple[int, int, int, int]) -> None:
+    found = target_of(Hires(**fields), 96, 64, LatentFormat(16, 8, 16))
     assert (found.columns, found.rows, found.cut_columns, found.cut_rows) == target
 
 

@@ -66,7 +66,7 @@ def test_passes() -> None:
 
 
 def test_the_canvas_of_a_pass() -> None:
-    canvas = grown(scene(20, 16), Margins(8, 0, 0, 0), 4)
+    canvas = grown(scene(20, 16), Margins(8, 0, 0, 0), 4, 8)
     assert canvas.working.size == (32, 16)  # 28, filled up to whole cells
     mask = numpy.asarray(canvas.mask)
     assert (mask[:, :8] == 255).all() and (mask[:, 12:28] == 0).all() and (mask[:, 28:] == 255).all()

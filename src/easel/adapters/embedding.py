@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor
 
@@ -54,6 +55,11 @@ def read_embedding(file: Path) -> Embedding:
         tensors = vectors_in_picture(file)
     else:
         tensors = read_tensors((file,))
+    return embedding_of(file, file.stem, tensors)
+
+
+def embedding_of(file: Path, name: str, tensors: Mapping[str, Any]) -> Embedding:
+    """Return the embedding called `name` that the tensors of a file are. Raises ModelError naming the file."""
     found = [tensor for tensor in tensors.values() if isinstance(tensor, Tensor)]
     vectors = {two.shape[-1]: two.reshape(-1, two.shape[-1]).float() for two in found if two.ndim in (1, 2)}
     if not found or len(found) != len(tensors) or len(vectors) != len(found):
@@ -62,4 +68,4 @@ def read_embedding(file: Path) -> Embedding:
     if len(counts) != 1 or not 1 <= max(counts) <= MOST:
         had = " and ".join(map(str, sorted(counts)))
         raise Mismatch(f"{file}: holds {had} vectors, allowed are 1 to {MOST}, as many for each text encoder.")
-    return Embedding(file.stem, file, vectors)
+    return Embedding(name, file, vectors)

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from easel.core.errors import BadValue
+from easel.core.errors import BadValue, ModelError, RequestError
 
 if TYPE_CHECKING:
+    from easel.models.library.names import Library
     from easel.models.words.tokens import Reader
     from easel.prompt.plan import Held
 
@@ -43,8 +44,10 @@ def explain(
             raise BadValue(flag, given, f"1 to {MOST_STEPS}")
     entry = samplers[split_joint_name(sampler or "Euler")[0]]
     each = 2 if entry.facts["second_order"] else 1
-    folder, _ = Library(read_settings()).where(model)
-    facts = facts_of(prompt, steps * each, hires_steps and hires_steps * each, old_editing, load_reader(folder))
+    library = Library(read_settings())
+    folder, _ = library.where(model)
+    said = facts_of(prompt, steps * each, hires_steps and hires_steps * each, old_editing, load_reader(folder))
+    facts = {**said, "networks": networks_in(prompt, library), "embeddings": embeddings_of(prompt, library)}
     if as_json:
         print(json_line({"calls_a_step": each, **facts}))
     else:
@@ -58,13 +61,12 @@ def facts_of(prompt: str, base: int, hires: int | None, old: bool, reader: Reade
     from easel.prompt.networks import split_networks
     from easel.prompt.plan import plan, strip_comments
 
-    text, networks = split_networks(strip_comments(prompt))
+    text, _ = split_networks(strip_comments(prompt))
     calls = hires or base
     parts = plan(text, calls, base_calls=base if hires else None, old=old)
     words = Words()
     return {
         "calls": calls,
-        "networks": [f"{tag.kind}:{tag.name}" for tag in networks],
         "parts": [
             {
                 "weight": part.weight,
@@ -85,6 +87,43 @@ def facts_of(prompt: str, base: int, hires: int | None, old: bool, reader: Reade
     }
 
 
+def networks_in(prompt: str, library: Library) -> list[dict[str, Any]]:
+    """Return the networks that a prompt names, with the file of each, None where there is none, or what is wrong."""
+    from easel.prompt.networks import lora_of, split_networks
+    from easel.prompt.plan import strip_comments
+
+    found: list[dict[str, Any]] = []
+    for tag in split_networks(strip_comments(prompt))[1]:
+        file = problem = None
+        try:
+            file = str(library.find_file("lora", lora_of(tag).name))
+        except RequestError as error:
+            problem = error.message
+        found.append({"kind": tag.kind, "name": tag.name, "file": file, "problem": problem})
+    return found
+
+
+def embeddings_of(prompt: str, library: Library) -> list[dict[str, Any]]:
+    """Return the embeddings that a prompt names: how many vectors each has, and of which widths, or what is wrong."""
+    from easel.prompt.embeddings import embeddings_in
+    from easel.prompt.networks import split_networks
+    from easel.prompt.plan import strip_comments
+
+    found: list[dict[str, Any]] = []
+    for name in embeddings_in(split_networks(strip_comments(prompt))[0], library.embeddings()):
+        one: dict[str, Any] = {"name": name, "vectors": None, "widths": [], "problem": None}
+        try:
+            file = library.find_file("embedding", name)
+            from easel.adapters.embedding import read_embedding
+
+            embedding = read_embedding(file)
+            one |= {"vectors": embedding.count, "widths": sorted(embedding.vectors)}
+        except (RequestError, ModelError) as error:
+            one["problem"] = error.message
+        found.append(one)
+    return found
+
+
 def times(held: Sequence[Held], calls: int) -> dict[str, list[int]]:
     """Return each text with the calls, from 0, at which it holds; those that never do are left out."""
     from easel.prompt.plan import held_at
@@ -100,7 +139,13 @@ def draw(facts: dict[str, Any], each: int, width: int) -> None:
     calls = facts["calls"]
     columns = min(calls, WIDEST, max(width - 20, 10))
     unit = "steps" if each == 1 else "calls, two a step"
-    print(f"{calls} {unit}" + (f"; networks: {', '.join(facts['networks'])}" if facts["networks"] else ""))
+    print(f"{calls} {unit}")
+    for one in facts["networks"]:
+        print(f"{one['kind']} {one['name']}: {one['file'] or one['problem']}")
+    for one in facts["embeddings"]:
+        widths = " and ".join(map(str, one["widths"]))
+        count = f"{one['vectors']} vector{'s' if one['vectors'] != 1 else ''} of width {widths}"
+        print(f"embedding {one['name']}: {one['problem'] or count}")
     for number, part in enumerate(facts["parts"], 1):
         if len(facts["parts"]) > 1 or part["weight"] != 1:
             print(f"\npart {number}, weight {part['weight']:g}")

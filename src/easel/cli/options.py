@@ -9,7 +9,7 @@ import inspect
 from collections.abc import Callable
 from functools import cache, wraps
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import typer
 
@@ -97,7 +97,8 @@ def shared(
     ] = None,
     old_editing: Annotated[bool, option(WORDS, "--old-editing", None, "Time [a:b:n] as A1111 did before 1.6.")] = False,
     vae: Annotated[
-        str | None, option(SECOND, "--vae", "NAME", "An autoencoder from a file of its own, or a TAESD.")
+        str | None,
+        option(SECOND, "--vae", "NAME", "An autoencoder from its own file, or a TAESD; none is the model's."),
     ] = None,
     denoiser: Annotated[
         str | None, option(SECOND, "--denoiser", "NAME", "A U-Net or transformer from a file of its own.")
@@ -171,10 +172,16 @@ def house(
     ram: Annotated[
         str | None, option(SECOND, "--ram", "SIZE", "What loaded models may take: 16GB, 50% [three quarters].")
     ] = None,
+    weights: Annotated[
+        str | None,
+        option(SECOND, "--weights", "KIND", "packed, stored, cast, float8_e4m3 or float8_e5m2 [packed]; loading.md."),
+    ] = None,
 ) -> dict[str, str]:
     """Return the settings of the house that were given. Raises BadValue in the words of the options."""
+    from easel.cli import wishes
     from easel.core.amounts import amount
     from easel.core.errors import BadValue
+    from easel.core.settings import Weights
 
     given = {name: text for name, text in (("vram", vram), ("ram", ram)) if text is not None}
     for name, text in given.items():
@@ -182,6 +189,8 @@ def house(
             amount(text)
         except ValueError as error:
             raise BadValue(f"--{name}", text, str(error)) from None
+    if weights is not None:
+        given["weights"] = wishes.one_of("--weights", weights, get_args(Weights))
     return given
 
 
@@ -201,7 +210,9 @@ def with_shared(command: Callable[..., None]) -> Callable[..., None]:
         for parameter in inspect.signature(command, eval_str=True).parameters.values()
         if parameter.name != "fields"
     ]
-    common, settings = parameters_of(shared), parameters_of(house)
+    from easel.cli.shortcuts import shortcut_options
+
+    common, settings, short = parameters_of(shared), parameters_of(house), parameters_of(shortcut_options)
     ending = [parameter for parameter in own if parameter.name in ("cells", "out", "as_json")]
     beginning = [parameter for parameter in own if parameter not in ending]
 
@@ -211,10 +222,11 @@ def with_shared(command: Callable[..., None]) -> Callable[..., None]:
 
         chosen = house(**{parameter.name: given.pop(parameter.name) for parameter in settings})
         fields = shared(**{parameter.name: given.pop(parameter.name) for parameter in common})
+        fields |= shortcut_options(**{parameter.name: given.pop(parameter.name) for parameter in short})
         with choosing(**chosen):
             command(fields=fields, **given)
 
-    parameters = [*beginning, *common, *settings, *ending]
+    parameters = [*beginning, *common, *short, *settings, *ending]
     run.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
         [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in parameters]
     )

@@ -97,19 +97,29 @@ def request_of(file: Path, metadata: Metadata, *, model: str | None, start: Path
     alone: dict[str, Any] = {"batch_size": 1, "alone": True}
     request = request.model_copy(update={**alone, **({"model": model} if model else {})})
     wishes.check_names(request)
-    check_model(file, request.model)
-    return request.settled()
+    digits = "" if model else metadata.recalled.facts.get("Model hash", "")
+    return request.model_copy(update={"model": model_here(file, request.model, digits)}).settled()
 
 
-def check_model(file: Path, name: str) -> None:
-    """Raise RequestError where there is no model of that name."""
+def model_here(file: Path, name: str, digits: str) -> str:
+    """Return the name of the model that is meant: one called otherwise here, which is then said, where its hash is.
+
+    digits: of the hash, "" where none is told. Raises RequestError where there is neither.
+    """
+    from easel.cli.endings import say
     from easel.core.settings import read_settings
     from easel.models.library.names import Library
 
+    library = Library(read_settings())
     try:
-        Library(read_settings()).where(name)
+        library.where(name)
     except UnknownName as error:
-        raise RequestError(f"{file}: {error.message} Use --model NAME to take another.") from None
+        other = library.by_hash(digits)
+        if other is None:
+            raise RequestError(f"{file}: {error.message} Use --model NAME to take another.") from None
+        say(f"model {name!r} is not here; {other!r} has its hash, {digits}, and is taken.")
+        return other
+    return name
 
 
 def album_of(out: Path | None) -> Any:

@@ -1,9 +1,10 @@
 """The one tree of errors, and how they speak.
 
     EaselError
-      RequestError       the asker can fix it          UnknownName · BadValue · Unsupported
+      RequestError       the asker can fix it          UnknownName · BadValue · Unsupported · UnknownJob
       ResourceError      the house cannot now          OutOfMemory · QueueFull · StorageError
       ModelError         the file is the trouble       Unrecognised · Incomplete · Mismatch · Unsafe
+      AccessError        who asks may not              Unauthorised · Forbidden · TooManyTries
       Cancelled          an event, not an error
       Internal           ours, with the run's id
 
@@ -61,6 +62,14 @@ class Unsupported(RequestError):
     """Understood, but this model or build cannot do it."""
 
 
+class UnknownJob(RequestError):
+    """No job has this id, or it is another user's: both look alike from outside."""
+
+    def __init__(self, id: str) -> None:
+        self.id = id
+        super().__init__(f"job {shown(id)} is not known; it may have been pruned, or be another user's.")
+
+
 class ResourceError(EaselError):
     """The house cannot now: memory, disk, a full queue."""
 
@@ -104,6 +113,26 @@ class Mismatch(ModelError):
 
 class Unsafe(ModelError):
     """Loading would run code that the file brings along."""
+
+
+class AccessError(EaselError):
+    """Who asks may not, as they are."""
+
+
+class Unauthorised(AccessError):
+    """Nobody, or a name with the wrong secret: both are told the same."""
+
+
+class Forbidden(AccessError):
+    """Known, and still not theirs to do."""
+
+
+class TooManyTries(AccessError):
+    """Wrong secrets, too often; `seconds` until the next may be tried."""
+
+    def __init__(self, seconds: int) -> None:
+        self.seconds = seconds
+        super().__init__(f"too many wrong passwords or keys from this address; try again in {seconds} seconds.")
 
 
 class Cancelled(EaselError):

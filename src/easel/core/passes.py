@@ -88,8 +88,9 @@ class Refiner(Value):
 class Components(Value):
     """Parts of a model that come from files of their own, by name.
 
-    vae: the autoencoder, or a small one (TAESD). denoiser: U-Net or transformer. text_encoders: in any order; each
-    takes the place of the one that it fits. None and () are the model's own.
+    vae: the autoencoder, or a small one (TAESD); "none" is the model's own, even where NAME.vae.* stands beside it.
+    denoiser: U-Net or transformer. text_encoders: in any order; each takes the place of the one that it fits. None and
+    () are the model's own.
     """
 
     spoken: ClassVar[str] = "components."
@@ -120,4 +121,27 @@ class Guidance(Value):
     def _start_before_end(self) -> Self:
         if self.end < self.start:
             raise BadValue("guidance.start", self.start, f"at most guidance.end, {self.end}")
+        return self
+
+
+class Shortcuts(Value):
+    """What may be left out for speed, at a price in the picture; docs/speed.md shows it. All off unless asked for.
+
+    features_every: of so many model calls one computes the whole U-Net, the others its outermost layers (DeepCache,
+    Ma et al. 2023); 1 is off. gate: share of a pass's steps after which neither the words are read anew nor the
+    negative prompt (T-GATE, Zhang et al. 2024); 1 is off. ngms: noise level below which every other model call goes
+    without the negative prompt (A1111's negative guidance minimum sigma); ngms_all: every call and not every other.
+    """
+
+    spoken: ClassVar[str] = "shortcuts."
+
+    features_every: int = Field(default=1, ge=1, le=20)
+    gate: Share = 1.0
+    ngms: float = Field(default=0.0, ge=0, le=100)
+    ngms_all: bool = False
+
+    @model_validator(mode="after")
+    def _all_of_some(self) -> Self:
+        if self.ngms_all and not self.ngms:
+            raise BadValue("shortcuts.ngms_all", True, "given together with ngms")
         return self

@@ -14,7 +14,7 @@ from pydantic import Field
 
 from easel.core.errors import BadValue
 from easel.core.limits import MAX_STEPS, Name, OptionValue, Prompt, Seed, Side, Steps
-from easel.core.passes import Components, Guidance, Hires, Refiner, Variation, Words
+from easel.core.passes import Components, Guidance, Hires, Refiner, Shortcuts, Variation, Words
 from easel.core.pictures import Mask, Outpaint, Start, Tiles
 from easel.core.values import Value
 
@@ -46,6 +46,7 @@ class Request(Value):
     schedule_options: Mapping[Name, OptionValue] = Field(default_factory=dict)
     steps: Steps | None = None
     guidance: Guidance = Guidance()
+    shortcuts: Shortcuts = Shortcuts()
     seed: Seed | None = None
     variation: Variation = Variation()
     ensd: int = Field(default=0, ge=-(2**31), le=2**31)

@@ -28,6 +28,13 @@ from easel.core.amounts import amount
 from easel.core.errors import BadValue
 from easel.core.values import translated
 
+# packed: what the file has in blocks or with scales stays so, all else becomes full numbers; stored: float8 and halves
+# of another format stay too, mapped on a processor, and are cast at each forward; cast: full numbers all; float8_*: the
+# full weights of denoisers and of T5 are rounded to float8. With packed and float8_*, autoencoders and CLIPs on a
+# processor are as with stored, elsewhere as with packed.
+Weights = Literal["packed", "stored", "cast", "float8_e4m3", "float8_e5m2"]
+EIGHT_BITS: tuple[Weights, ...] = ("float8_e4m3", "float8_e5m2")
+
 
 def settings_file() -> Path:
     """Return where the settings file stands: EASEL_SETTINGS, or easel.toml in the user's configuration folder."""
@@ -52,7 +59,9 @@ class Settings(BaseSettings):
     __name__ in prompts. styles: A1111's file of named prompts. device: where forwards run.
     precision: number format of the weights; auto is bfloat16 where the processor has it, else float32.
     threads: processor threads for forwards, 0 for all. answer_mkl: whether MKL is told that an AMD processor is as good
-    as Intel's, see models/vendor.py. max_rows: rows of one forward at most.
+    as Intel's, see models/vendor.py. fused: whether a processor joins the passes of layers, see models/cpu/.
+    max_rows: rows of one forward at most.
+    weights: how the weights of models are kept, see Weights.
     vram: what Easel may take of a graphics card's memory, ram: what loaded models may take of the machine's, both as
     core/amounts.py reads them.
     """
@@ -68,7 +77,9 @@ class Settings(BaseSettings):
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     threads: int = Field(default=0, ge=0, le=1024)
     answer_mkl: bool = True
+    fused: bool = True
     max_rows: int = Field(default=64, ge=1, le=4096)
+    weights: Weights = "packed"
     vram: Annotated[str, AfterValidator(readable)] = "auto"
     ram: Annotated[str, AfterValidator(readable)] = "auto"
 

@@ -7,7 +7,7 @@ Nothing here does any work: models perform, the engine decides when.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
@@ -38,9 +38,10 @@ class Worn(Protocol):
 class Wanted:
     """Something to load from files, by name.
 
-    kind: "model", "network" (LoRA and its like) or "embeddings" (textual inversions), of which the name is a text that
-    names any number of them. options: pairs of a name and a text; of a model a part ("vae", "denoiser", "text_encoder")
-    and the file that takes the place of its own, of a network "rank" and "blocks".
+    kind: "model", "network" (LoRA and its like), "embeddings" (textual inversions), of which the name is a text that
+    names any number of them, or "hash", ten digits of a file. options: pairs of a name and a text; of a model a part
+    ("vae", "denoiser", "text_encoder") and the file that takes the place of its own; of a network "rank" and
+    "blocks"; of a hash the "kind" of file.
     """
 
     kind: str
@@ -48,6 +49,28 @@ class Wanted:
     options: tuple[tuple[str, str], ...] = ()
 
 
+Memory = dict[str, "Tensor"]  # what a forward has left of a row, by name, (1, ...) each; a request's own
+
+
+class Shortcut(Protocol):
+    """What a forward may leave out by taking it from an earlier one of the same row; adapters/ has them.
+
+    Hashable and equal by value: rows that take by unequal shortcuts share no forward. Keeping changes nothing that is
+    computed, so that rows that keep share forwards with all others.
+    """
+
+    def __hash__(self) -> int: ...
+
+    def keeping(self, model: Any, memories: Sequence[Memory | None]) -> AbstractContextManager[None]:
+        """Return a context in which a forward of `model` leaves in each row's memory what it computes of the row."""
+        ...
+
+    def taking(self, model: Any, memories: Sequence[Memory]) -> AbstractContextManager[None]:
+        """Return a context in which a forward of `model` takes that from each row's memory instead of computing it."""
+        ...
+
+
+Remembered = tuple[tuple[Shortcut, Memory], ...]  # a row's memories, each of one shortcut
 Networks = tuple[tuple[Any, float], ...]  # loaded networks and their strengths, in the order in which they are applied
 
 
@@ -70,6 +93,8 @@ class Rows:
     extra: further row data by name, each (n, ...), as texts and adapters contribute it.
     networks: what each row wears, n of them; empty where none wears any. left: evaluations that each row has still to
     come with this one, n of them; empty where that is not told.
+    keeps: in which memories each row leaves something; takes: from which it takes, all rows by the same shortcuts; n
+    of them each, or empty where no row does.
     """
 
     x: Tensor
@@ -78,6 +103,8 @@ class Rows:
     extra: Mapping[str, Tensor] = field(default_factory=dict[str, Any])
     networks: tuple[Networks, ...] = ()
     left: tuple[int, ...] = ()
+    keeps: tuple[Remembered, ...] = ()
+    takes: tuple[Remembered, ...] = ()
 
     def __len__(self) -> int:
         return int(self.x.shape[0])
@@ -171,7 +198,8 @@ class Evaluate:
         batch = self.batch
         extra = tuple(sorted((name, tuple(value.shape[1:])) for name, value in batch.extra.items()))
         shape = (tuple(batch.x.shape[1:]), tuple(batch.context.shape[1:]), extra)
-        return ("evaluate", self.model.key("predict"), shape, self.worn)
+        takes = tuple(shortcut for shortcut, _ in batch.takes[0]) if batch.takes else ()
+        return ("evaluate", self.model.key("predict"), shape, self.worn, takes)
 
     @property
     def key(self) -> Hashable:

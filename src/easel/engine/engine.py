@@ -21,7 +21,7 @@ from easel.engine.scheduler import Pending, choose
 
 @dataclass(slots=True)
 class Engine:
-    """Steps many runs at once. counts: forwards and rows by kind of work, for benchmarks and metrics.
+    """Steps many runs at once. counts: forwards, rows and seconds by kind of work, for benchmarks and metrics.
 
     max_rows: rows of one forward at most, whatever the machine seems able to carry. clock: seconds.
     served: seconds of the machine that each user with runs has had, as far as others wait for them.
@@ -33,6 +33,7 @@ class Engine:
     runs: dict[str, Run] = field(default_factory=dict[str, Run])
     forwards: Counter[str] = field(default_factory=Counter[str])
     rows: Counter[str] = field(default_factory=Counter[str])
+    seconds: Counter[str] = field(default_factory=Counter[str])
     costs: Costs = field(default_factory=Costs)
     served: dict[str, float] = field(default_factory=dict[str, float])
 
@@ -86,6 +87,7 @@ class Engine:
         name, rows = type(works[0]).__name__, sum(work.rows for work in works)
         self.forwards[name] += 1
         self.rows[name] += rows
+        self.seconds[name] += seconds
         self.costs.of(works[0].kind).observe(rows, seconds)
         for run, work in zip(runs, works, strict=True):
             self.served[run.terms.user] += seconds * work.rows / rows

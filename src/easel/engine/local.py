@@ -13,11 +13,13 @@ from uuid import uuid4
 
 from easel.core.client import AS_USUAL, Done, Event, Failed, Queued, Terms, WasCancelled
 from easel.core.errors import ResourceError, UnknownName
+from easel.core.figures import Figures
 from easel.core.request import Request
 from easel.core.work import Load, Wanted
 from easel.engine.engine import Engine
 from easel.engine.run import Story
 from easel.engine.runner import performer
+from easel.models.memory.devices import device_memory
 from easel.recipes.common import check, tell
 from easel.recipes.leads import wanted_by
 
@@ -51,14 +53,25 @@ class LocalClient:
         if self._closing.is_set():
             raise ResourceError("the engine is closed; open a new client.")
         settled = request.settled()
-        check(settled)
-        for wanted in (*models_of(settled), *wanted_by(settled)):
-            self._shelf.check(wanted)
+        self.check(settled)
         run = uuid4().hex[:12]
         self._events[run] = queue.SimpleQueue()
         self._events[run].put(Queued(ahead=len(self.engine.runs)))
         self._calls.put(("add", run, (settled, terms)))
         return run
+
+    def check(self, request: Request) -> None:
+        """Raise RequestError or ModelError for what could not run; reads no weights."""
+        check(request)
+        for wanted in (*models_of(request), *wanted_by(request)):
+            self._shelf.check(wanted)
+
+    def figures(self) -> Figures:
+        """Return what was counted so far; from any thread."""
+        engine = self.engine
+        return Figures(
+            len(engine.runs), dict(engine.forwards), dict(engine.rows), dict(engine.seconds), device_memory()
+        )
 
     def events(self, run: str) -> Iterator[Event]:
         """Yield the events of a run, each once, ending with Done, Failed or WasCancelled; raises UnknownName."""

@@ -16,7 +16,10 @@ import torch
 from torch import Tensor
 
 from easel.core.errors import OutOfMemory
-from easel.core.work import Decode, Encode, EncodeImages, Evaluate, Finish, Load, Networks, Rows, Wanted, Work, Worn
+from easel.core.work import Decode, Encode, EncodeImages, Evaluate, Finish, Load, Rows, Wanted, Work, Worn
+from easel.engine.remembering import Encode as EncodeTexts
+from easel.engine.remembering import Encodings, plainly
+from easel.engine.shortcuts import predicted
 from easel.engine.smaller import cut, decoded_at_once, in_our_words, within_memory
 
 # Latent cells of one call at most, so that a large batch takes time and not all memory:
@@ -34,30 +37,35 @@ def no_shelf(wanted: Wanted) -> Any:
 
 
 def performer(load: Callable[[Wanted], Any]) -> Perform:
-    """Return the performer whose Load is answered by `load`, what is wanted to what was loaded."""
-    return partial(perform, load=load)
+    """Return the performer whose Load is answered by `load`, what is wanted to what was loaded.
+
+    It remembers texts that it has encoded.
+    """
+    return partial(perform, load=load, encode=Encodings())
 
 
-def perform(works: Sequence[Work], load: Callable[[Wanted], Any] = no_shelf) -> list[Outcome]:
+def perform(
+    works: Sequence[Work], load: Callable[[Wanted], Any] = no_shelf, encode: EncodeTexts = plainly
+) -> list[Outcome]:
     """Return one outcome for each piece of work; all must have the same key.
 
     When a shared call fails, the group is split in half and tried again, down to one piece, so that only the piece at
     fault gets the error. One too large for the memory is tried in smaller ways before.
     """
     try:
-        return together(works, load)
+        return together(works, load, encode)
     except Exception as error:  # the engine's boundary: whatever a model raises belongs to the runs in the call
         failed = in_our_words(error)
     if len(works) > 1:
         half = len(works) // 2
-        return perform(works[:half], load) + perform(works[half:], load)
+        return perform(works[:half], load, encode) + perform(works[half:], load, encode)
     if isinstance(failed, OutOfMemory):
-        return [within_memory(works[0], lambda work: together([work], load)[0], failed)]
+        return [within_memory(works[0], lambda work: together([work], load, encode)[0], failed)]
     return [failed]
 
 
 @torch.inference_mode()
-def together(works: Sequence[Work], load: Callable[[Wanted], Any]) -> list[Any]:
+def together(works: Sequence[Work], load: Callable[[Wanted], Any], encode: EncodeTexts) -> list[Any]:
     """Return the results of works of one kind and key, computed by one call."""
     first = works[0]
     match first:
@@ -66,12 +74,12 @@ def together(works: Sequence[Work], load: Callable[[Wanted], Any]) -> list[Any]:
                 return [load(first.wanted)] * len(works)
         case Encode():
             texts = [text for work in works if isinstance(work, Encode) for text in work.texts]
-            return split(first.model.encode(texts), works)
+            return split(encode(first.model, texts), works)
         case Evaluate():
             batch = stacked([work.batch for work in works if isinstance(work, Evaluate)])
             parts = cut(batch, fitting(EVALUATED, batch.x))
             with wearing(first.worn, first.model):
-                return split_rows(torch.cat([first.model.predict(part) for part in parts]), works)
+                return split_rows(torch.cat([predicted(first.model, part) for part in parts]), works)
         case EncodeImages():
             pixels = torch.cat([work.pixels for work in works if isinstance(work, EncodeImages)])
             cell = first.model.latent.downscale
@@ -110,16 +118,18 @@ def stacked(batches: Sequence[Rows]) -> Rows:
         sigma=torch.cat([batch.sigma for batch in batches]),
         context=torch.cat([batch.context for batch in batches]),
         extra={name: torch.cat([batch.extra[name] for batch in batches]) for name in batches[0].extra},
-        networks=networks_of(batches),
+        networks=by_rows(batches, "networks"),
         left=tuple(n for batch in batches for n in batch.left) if all(batch.left for batch in batches) else (),
+        keeps=by_rows(batches, "keeps"),
+        takes=by_rows(batches, "takes"),
     )
 
 
-def networks_of(batches: Sequence[Rows]) -> tuple[Networks, ...]:
-    """Return what each row of all batches wears; empty where none wears any."""
-    if not any(batch.networks for batch in batches):
+def by_rows(batches: Sequence[Rows], name: str) -> tuple[Any, ...]:
+    """Return what each row of all batches has in a field that is empty where no row has any, () for nothing."""
+    if not any(getattr(batch, name) for batch in batches):
         return ()
-    return tuple(worn for batch in batches for worn in batch.networks or ((),) * len(batch))
+    return tuple(own for batch in batches for own in getattr(batch, name) or ((),) * len(batch))
 
 
 def split(values: Sequence[Value], works: Sequence[Work]) -> list[Sequence[Value]]:

@@ -8,25 +8,28 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from easel.core.errors import Mismatch
 from easel.core.settings import Settings
 from easel.core.work import Wanted
-from easel.engine.loaded import LoadedNetwork
+from easel.engine.loaded import LoadedNetwork, embeddings_of
 from easel.models.library.kinds import CHECKPOINT, KINDS
 from easel.models.library.names import Library
 from easel.prompt.embeddings import embeddings_in
 
 if TYPE_CHECKING:
     from easel.adapters.embedding import Embedding
+    from easel.engine.wardrobe import Wardrobe
     from easel.models.accelerate import Machine
     from easel.models.autoencoder import Autoencoder
     from easel.models.family import Model
     from easel.models.layouts.identify import Identity
     from easel.models.layouts.sources import Source
 
+OWN = "none"  # said of a VAE: the model's own, even where one stands beside it
 SMALL = 32  # networks, embeddings and autoencoders kept of each
 
 Place = tuple[Path, tuple[tuple[str, Path], ...]]  # a model's file or folder, and those of parts that others lend it
@@ -53,7 +56,7 @@ class Shelf:
         match wanted.kind:
             case "model":
                 self.library.find(wanted.name)
-                for part, name in wanted.options:
+                for part, name in lending(wanted):
                     self.library.find_file(part, name)
             case "network":
                 self.library.find_file("lora", wanted.name)
@@ -62,7 +65,7 @@ class Shelf:
 
     def load(self, wanted: Wanted) -> Any:
         """Return something wanted, reading it at its first use. Raises UnknownName, BadValue or ModelError."""
-        return {"model": self.model, "network": self.network}[wanted.kind](wanted)
+        return {"model": self.model, "network": self.network, "hash": self.hash}[wanted.kind](wanted)
 
     def model(self, wanted: Wanted) -> Model:
         """Return a model; one whose files are still there is not looked up again.
@@ -95,10 +98,17 @@ class Shelf:
             network = read_network(file)
             if "rank" in options:
                 network = shortened(network, int(options["rank"]))
-            return LoadedNetwork(wanted.name, network, options.get("blocks", ""))
+            return LoadedNetwork(wanted.name, network, options.get("blocks", ""), embeddings_of(network))
 
         file = self.library.find_file("lora", wanted.name)
         return kept(self._networks, (stamp(file), wanted), read)
+
+    def hash(self, wanted: Wanted) -> str:
+        """Return the first ten hex digits of a file's SHA-256; it is read for that once."""
+        from easel.models.library.hashing import WeightsHash
+
+        ((_, kind),) = wanted.options
+        return WeightsHash([self.library.find_file(kind, wanted.name)]).short
 
     def embeddings(self, text: str) -> tuple[Embedding, ...]:
         """Return the embeddings that a text names. Raises UnknownName, BadValue or ModelError."""
@@ -110,21 +120,27 @@ class Shelf:
     @property
     def machine(self) -> Machine:
         """Where all that is loaded runs. Raises ResourceError where the device is not there."""
-        from easel.engine.wardrobe import Wardrobe
         from easel.models.accelerate import machine_for
 
         if self._machine is None:
-            self._machine = replace(machine_for(self._settings), wardrobe=Wardrobe(), embeddings=self.embeddings)
+            self._machine = replace(machine_for(self._settings), wardrobe=self.wardrobe, embeddings=self.embeddings)
         return self._machine
+
+    @cached_property
+    def wardrobe(self) -> Wardrobe:
+        """Who puts networks on the parts of all models."""
+        from easel.engine.wardrobe import Wardrobe
+
+        return Wardrobe()
 
     def _embedding_files(self, text: str) -> list[Path]:
         names = embeddings_in(text, self.library.embeddings())
         return [self.library.find_file("embedding", name) for name in names]
 
     def _lent(self, path: Path, wanted: Wanted) -> tuple[tuple[str, Path], ...]:
-        """Return the files that lend a model parts; without a wanted VAE, NAME.vae.* beside it, as A1111 has it."""
-        lent = [(part, self.library.find_file(part, name)) for part, name in wanted.options]
-        if path.is_file() and not any(part == "vae" for part, _ in lent):
+        """Return the files that lend a model parts; without a word on the VAE, NAME.vae.* beside it, A1111's habit."""
+        lent = [(part, self.library.find_file(part, name)) for part, name in lending(wanted)]
+        if path.is_file() and not any(part == "vae" for part, _ in wanted.options):
             beside = (path.with_name(f"{path.stem}.vae{ending}") for ending in KINDS["vae"].endings)
             lent += [("vae", file) for file in beside if file.is_file()][:1]
         return tuple(lent)
@@ -169,12 +185,18 @@ class Shelf:
             from easel.models.memory.malloc import give_back_memory
 
             self.machine.restore()
+            self.wardrobe.rest()
             give_back_memory()
 
     def close(self) -> None:
         """Forget what is loaded."""
         for things in (self._models, self._found, self._autoencoders, self._networks, self._embeddings):
             things.clear()
+
+
+def lending(wanted: Wanted) -> list[tuple[str, str]]:
+    """Return the parts of a model that other files lend, and what these are called."""
+    return [(part, name) for part, name in wanted.options if (part, name.casefold()) != ("vae", OWN)]
 
 
 def files_of(place: Place) -> list[Path]:

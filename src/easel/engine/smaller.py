@@ -125,6 +125,8 @@ def cut(batch: Rows, rows: int) -> list[Rows]:
             {name: value[start : start + rows] for name, value in batch.extra.items()},
             batch.networks[start : start + rows],
             batch.left[start : start + rows],
+            batch.keeps[start : start + rows],
+            batch.takes[start : start + rows],
         )
         for start in range(0, len(batch), rows)
     ]

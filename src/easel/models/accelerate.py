@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from easel.core.amounts import amount
 from easel.core.errors import BadValue, ResourceError, Unsupported
-from easel.core.settings import Settings
+from easel.core.settings import EIGHT_BITS, Settings, Weights
 from easel.core.work import Networks
 from easel.models.memory.devices import CudaDevice, Device
 from easel.models.memory.malloc import keep_freed_memory
@@ -65,7 +65,8 @@ class Machine:
     """The device of forwards, the number format of denoisers, and that of autoencoders and text encoders.
 
     residency: who is on the device, where that has memory of its own. wardrobe: who puts networks on parts; without one
-    none can be worn. embeddings: those that a text names.
+    none can be worn. embeddings: those that a text names. weights: how those of denoisers are kept.
+    fused: whether a processor may join the passes of layers, see models/cpu/.
     """
 
     device: str
@@ -74,11 +75,29 @@ class Machine:
     residency: Residency | None = field(default=None, compare=False, repr=False)
     wardrobe: Wardrobe | None = field(default=None, compare=False, repr=False)
     embeddings: Callable[[str], Sequence[Embedding]] = field(default=no_embeddings, compare=False, repr=False)
+    weights: Weights = "packed"
+    fused: bool = True
+
+    @property
+    def exact_weights(self) -> Weights:
+        """How weights are kept of autoencoders and CLIPs, which are never rounded to eight bits.
+
+        They work once a picture. On a processor their halves stay in the file's mapping: to cast them at each forward
+        costs it a hundredth, to cast them all while loading a third of that.
+        """
+        if self.weights not in ("packed", *EIGHT_BITS):
+            return self.weights
+        return "stored" if self.device == "cpu" else "packed"
 
     @property
     def home(self) -> str:
         """Where weights are loaded to, and wait while they are not used."""
         return self.device if self.residency is None else "cpu"
+
+    @property
+    def fuses(self) -> bool:
+        """Whether denoisers get the layers of models/cpu/."""
+        return self.fused and self.device == "cpu"
 
     def using(self, *parts: nn.Module) -> AbstractContextManager[None]:
         """Return a context in which these parts of a model are ready on the device. Raises OutOfMemory.
@@ -124,15 +143,17 @@ class Machine:
             name = torch.cuda.get_device_name()
         elif name == "cpu":
             threads = torch.get_num_threads()
-            name = f"cpu {capability()} {threads} thread{'s' if threads > 1 else ''}"
-        return f"{name} {str(self.dtype).removeprefix('torch.')} torch {torch.__version__}"
+            name = f"cpu {capability()} {threads} thread{'s' if threads > 1 else ''}{'' if self.fused else ' unfused'}"
+        kept = "" if self.weights == "packed" else f" weights {self.weights}"
+        return f"{name} {str(self.dtype).removeprefix('torch.')}{kept} torch {torch.__version__}"
 
 
 def machine_for(settings: Settings) -> Machine:
     """Return the device and formats that the settings ask for and the machine has.
 
-    Autoencoders and text encoders stay in float32 on a processor: plain backgrounds band in bfloat16.
-    Raises ResourceError when the asked device is not there.
+    Autoencoders and text encoders stay in float32 on a processor: plain backgrounds band in bfloat16. What of a decoder
+    may be rounded there, models/cpu/decoding.py knows.
+    Raises ResourceError when the asked device is not there, BadValue for float8 where the device has none.
     """
     if settings.threads:
         torch.set_num_threads(settings.threads)
@@ -141,7 +162,11 @@ def machine_for(settings: Settings) -> Machine:
         keep_freed_memory()
     dtype = dtype_for(settings.precision, device)
     exact = torch.float32 if device == "cpu" else dtype
-    return Machine(device, dtype, exact, residency_on(device, settings.vram))
+    if device == "mps" and settings.weights in EIGHT_BITS:
+        raise BadValue("setting weights", settings.weights, "packed, stored or cast here; Apple's GPUs have no float8")
+    return Machine(
+        device, dtype, exact, residency_on(device, settings.vram), weights=settings.weights, fused=settings.fused
+    )
 
 
 def residency_on(device: str, vram: str) -> Residency | None:

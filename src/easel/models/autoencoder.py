@@ -194,7 +194,11 @@ def load_kl(source: Source, machine: Machine) -> KLAutoencoder:
     config = source.config("vae")
     half = machine.exact == torch.float16 and config.get("force_upcast", True)
     dtype = torch.float32 if half else machine.exact
-    module: Any = network(source, "vae", AutoencoderKL, machine, dtype)
+    module: Any = network(source, "vae", AutoencoderKL, machine, dtype, machine.exact_weights)
+    if machine.fuses and machine.dtype == torch.bfloat16 and dtype == torch.float32:
+        from easel.models.cpu.decoding import halve
+
+        halve(module.decoder)
     return KLAutoencoder(module, machine, dtype, scale_in(module.config))
 
 
@@ -220,6 +224,7 @@ def load_tiny(source: Source, machine: Machine) -> TinyAutoencoder:
         dtype=machine.exact,
         device=machine.home,
         names=source.names("vae"),
+        keep=machine.exact_weights,
         layout=torch.channels_last,
     )
     return TinyAutoencoder(module, machine, machine.exact, scale_in(module.config), encodes)

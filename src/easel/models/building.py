@@ -14,6 +14,7 @@ from torch import nn
 from easel.core.errors import Incomplete, Mismatch
 from easel.models.accelerate import Machine
 from easel.models.family import Defaults
+from easel.models.files.keeping import Keep
 from easel.models.files.weights import build
 from easel.models.layouts.makeup import roles_of
 from easel.models.layouts.sources import Source
@@ -29,10 +30,17 @@ GIVEN = {
 }
 
 
-def network(source: Source, part: str, kind: Any, machine: Machine, dtype: torch.dtype | None = None) -> nn.Module:
+def network(
+    source: Source,
+    part: str,
+    kind: Any,
+    machine: Machine,
+    dtype: torch.dtype | None = None,
+    keep: Keep | None = None,
+) -> nn.Module:
     """Return a part of a source as diffusers' class `kind` builds it from its config. Raises ModelError.
 
-    dtype: the numbers of its forwards; the machine's own for denoisers where there are none.
+    dtype: the numbers of its forwards; keep: how its weights are kept; the machine's own for denoisers without.
     Convolutions keep their channels together in memory, as processors and devices multiply them fastest.
     """
     config = source.config(part)
@@ -43,6 +51,7 @@ def network(source: Source, part: str, kind: Any, machine: Machine, dtype: torch
         dtype=dtype or machine.dtype,
         device=machine.home,
         names=source.names(part),
+        keep=keep or machine.weights,
         layout=torch.channels_last,
     )
 

@@ -69,7 +69,12 @@ def load_unet(source: Source, machine: Machine) -> UNet2DConditionModel:
     """Return the U-Net of a source. Raises ModelError."""
     from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 
-    return cast("UNet2DConditionModel", network(source, "unet", UNet2DConditionModel, machine))
+    unet = cast("UNet2DConditionModel", network(source, "unet", UNet2DConditionModel, machine))
+    if machine.fuses:
+        from easel.models.cpu.layers import fit
+
+        fit(unet)
+    return unet
 
 
 def levels_of(config: Mapping[str, Any], optimised: Literal["sd1", "sdxl", "svd"] = "sd1") -> Levels:

@@ -147,7 +147,12 @@ def convolved(conv: Conv2d, x: Tensor, margins: Margins, *, grown: int = 1) -> T
     """
     sides = (margins.left, margins.right, margins.top, margins.bottom)
     pads = [1 - side * grown for side in sides]  # a margin grown to two is one too many
-    return F.conv2d(F.pad(x, pads), conv.weight, conv.bias)
+    margined = conv.padding
+    conv.padding = (0, 0)
+    try:
+        return conv._conv_forward(F.pad(x, pads), conv.weight, conv.bias)
+    finally:
+        conv.padding = margined
 
 
 def through(x: Plane, out: Plane, norm: GroupNorm, act: Layer, conv: Conv2d, then: Then) -> None:

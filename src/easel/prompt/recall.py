@@ -24,6 +24,7 @@ FACTS = (
     "Version",
     "Model hash",
     "Machine",
+    "FP8 weight",
     "VAE hash",
     "Init image hash",
     "Lora hashes",

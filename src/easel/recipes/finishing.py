@@ -11,14 +11,16 @@ from torch import Tensor
 from easel.core.passes import Components
 from easel.core.request import Request
 from easel.core.result import Picture
+from easel.core.settings import EIGHT_BITS
 from easel.core.version import version
-from easel.core.work import Decode, Finish, Work, Worn
+from easel.core.work import Decode, Finish, Load, Wanted, Work, Worn
 from easel.media.tensors import to_images
 from easel.models.family import Model
+from easel.models.words.vectors import widths_of
 from easel.prompt import infotext
 from easel.prompt.fields import Fields, named
 from easel.recipes.common import Settled, recipes, tile_of
-from easel.recipes.leads import WornNetworks, load_networks, prompts_of
+from easel.recipes.leads import WornNetworks, bare, load_networks, prompts_of
 
 Edit = Callable[[list[Image]], list[Image]]
 
@@ -43,12 +45,13 @@ def finish(
     more: further fields of the infotext. edit: the last touch, images to as many images.
     """
     request = settled.request
-    worn = yield from load_networks(" ".join(prompts_of(request)[0]))
+    autoencoder = yield from vae_fields(request.components)
+    worn = yield from load_networks("\n".join(prompts_of(request)[0]))
 
     def finished() -> tuple[Picture, ...]:
         images = to_images(pixels)
         images = edit(images) if edit else images
-        common = dict(more or {}) | hash_fields(request, model, worn)
+        common = dict(more or {}) | autoencoder | hash_fields(request, model, worn)
         return tuple(
             Picture(
                 image,
@@ -64,8 +67,9 @@ def finish(
 def hash_fields(request: Request, model: Model, worn: WornNetworks) -> Fields:
     """Return the hashes of the networks and embeddings that a request names, as A1111 tells them."""
     networks = {network.name: network.hash for network, _ in worn.denoiser}
-    texts = " ".join(text for prompts in prompts_of(request) for text in prompts)
-    embeddings = {embedding.name: embedding.hash for embedding in model.machine.embeddings(texts)}
+    texts = " ".join(bare(text) for prompts in prompts_of(request) for text in prompts)
+    widths = widths_of(model.parts)
+    embeddings = {one.name: one.hash for one in model.machine.embeddings(texts) if widths <= one.vectors.keys()}
     named = {"Lora hashes": networks, "TI hashes": embeddings}
     return {
         field: ", ".join(f"{name}: {digits}" for name, digits in hashes.items())
@@ -104,6 +108,8 @@ def making_fields(request: Request, model: Model, place: int) -> Fields:
         found["Mask channel"] = request.mask.channel
     if request.batch_size > 1:
         found |= {"Batch size": request.batch_size, "Batch pos": place}
+    if model.machine.weights in EIGHT_BITS:
+        found["FP8 weight"] = "Enable"
     if model.hash:
         found["Model hash"] = model.hash
     return (
@@ -111,10 +117,20 @@ def making_fields(request: Request, model: Model, place: int) -> Fields:
     )
 
 
+def vae_fields(components: Components) -> Generator[Work, Any, Fields]:
+    """Ask for the fields of an autoencoder that was chosen: its name and the hash of its file, as A1111 tells them."""
+    name = components.vae
+    if name is None:
+        return {}
+    if name.casefold() == "none":
+        return {"VAE": name}
+    found: str = yield Load(Wanted("hash", name, (("kind", "vae"),)))
+    return {"VAE hash": found, "VAE": name} if found else {"VAE": name}
+
+
 def component_fields(components: Components) -> Fields:
     """Return the fields of parts that came from files of their own; text encoders are counted, as in Forge."""
-    found: Fields = {"VAE": components.vae} if components.vae else {}
-    found |= {"Denoiser": components.denoiser} if components.denoiser else {}
+    found: Fields = {"Denoiser": components.denoiser} if components.denoiser else {}
     return found | {f"Module {n}": name for n, name in enumerate(components.text_encoders, 1)}
 
 
@@ -151,4 +167,13 @@ def words_fields(settled: Settled) -> Fields:
         found["CFG rescale"] = request.guidance.rescale
     if request.guidance.start > 0 or request.guidance.end < 1:
         found["CFG interval"] = f"{request.guidance.start}-{request.guidance.end}"
-    return found
+    return found | shortcut_fields(request)
+
+
+def shortcut_fields(request: Request) -> Fields:
+    """Return the fields of what was left out for speed; "NGMS" and "NGMS all steps" are A1111's."""
+    asked = request.shortcuts
+    found: Fields = {"DeepCache": asked.features_every} if asked.features_every > 1 else {}
+    found |= {"T-GATE": asked.gate} if asked.gate < 1 else {}
+    found |= {"NGMS": asked.ngms} if asked.ngms else {}
+    return found | ({"NGMS all steps": "True"} if asked.ngms_all else {})

@@ -17,7 +17,6 @@ from easel.core.pictures import Outpaint
 from easel.media.masks import filled
 from easel.media.resize import Size, padded
 from easel.recipes.canvas import Canvas
-from easel.recipes.starts import CELL
 
 NEAR = 0.5  # share of the mirrored picture in what stands in new places; the rest is its blurred surroundings
 
@@ -43,14 +42,14 @@ def passes_of(grow: Outpaint, reach: int) -> list[Margins]:
     return [Margins(*(min(max(side - reach * i, 0), reach) for side in wanted)) for i in range(count)]
 
 
-def grown(image: Image, margins: Margins, feather: int) -> Canvas:
+def grown(image: Image, margins: Margins, feather: int, multiple: int) -> Canvas:
     """Return the canvas of a pass: the RGB picture with mirrored margins, all of them masked.
 
     The mask runs out over `feather` pixels of the old picture; farther in it is 0. To the right and below the canvas
-    is filled up to whole cells of CELL pixels.
+    is filled up to whole multiples of `multiple` pixels.
     """
     width, height = margins.size(image)
-    right, bottom = -width % CELL, -height % CELL
+    right, bottom = -width % multiple, -height % multiple
     around = (margins.left, margins.top, margins.right + right, margins.bottom + bottom)
     mirrored = padded(image, *around, "symmetric")
     shape = (image.height, image.width)

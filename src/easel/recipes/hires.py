@@ -17,7 +17,7 @@ from easel.core.passes import Hires
 from easel.core.request import Request
 from easel.core.work import EncodeImages, Finish, Work
 from easel.media.tensors import to_images, to_pixels
-from easel.models.family import Model
+from easel.models.family import LatentFormat, Model
 from easel.post.upscalers import LATENTS, enlarged, upscalers
 from easel.prompt.fields import HIRES, Fields, named
 from easel.recipes.common import Settled, settle
@@ -30,6 +30,8 @@ from easel.recipes.refiner import refined
 from easel.recipes.strength import weakened
 from easel.sampling import samplers, schedules
 from easel.sampling.samplers import checked_options, split_joint_name
+
+CELLS = LatentFormat()  # most models'; what is asked of others is looked at again when they are there
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,28 +50,31 @@ class Target:
         return latents[..., top : top + rows, left : left + columns]
 
 
-def target_of(hires: Hires, width: int, height: int, cell: int = 8) -> Target:
+def target_of(hires: Hires, width: int, height: int, latent: LatentFormat = CELLS) -> Target:
     """Return the size of the second pass for a first pass of width x height pixels.
 
     A1111's calculate_target_resolution: `scale`; or one side given and the other by the picture's shape; or both, the
-    picture then filling them and what overhangs cut off. Sides are cut to whole cells of `cell` pixels.
+    picture then filling them and what overhangs cut off. Sides are cut to the multiples that the model can draw.
     Raises BadValue where a side would be too large or nothing.
     """
     wide, high = hires.width, hires.height
     field, got = ("hires.width", wide) if wide else ("hires.height", high)
-    cut_columns = cut_rows = 0
+    multiple, per = latent.multiple, latent.multiple // latent.downscale
     if wide is None and high is None:
         field, got = "hires.scale", hires.scale
         x, y = int(width * hires.scale), int(height * hires.scale)
     elif high is None or (wide is not None and width / height < wide / high):
         x, y = wide or 0, (wide or 0) * height // width
-        cut_rows = (y - high) // cell if high else 0
     else:
         x, y = high * width // height, high
-        cut_columns = (x - wide) // cell if wide else 0
-    if not (cell <= min(x, y) and max(x, y) <= MAX_SIDE):
-        raise BadValue(field, got, f"a size of {cell} to {MAX_SIDE} pixels a side", remedy=f"this asks for {x}x{y}")
-    return Target(x // cell, y // cell, cut_columns, cut_rows)
+    if not (multiple <= min(x, y) and max(x, y) <= MAX_SIDE):
+        allowed = f"a size of {multiple} to {MAX_SIDE} pixels a side"
+        raise BadValue(field, got, allowed, remedy=f"this asks for {x}x{y}")
+    columns, rows = x // multiple * per, y // multiple * per
+    if wide is None or high is None:
+        return Target(columns, rows)
+    shown = (max(side // multiple, 1) * per for side in (wide, high))
+    return Target(columns, rows, columns - next(shown), rows - next(shown))
 
 
 def check_hires(request: Request) -> None:
@@ -96,7 +101,7 @@ def second_pass(settled: Settled, model: Model) -> Settled | None:
     if hires is None:
         return None
     cell = model.latent.downscale
-    target = target_of(hires, settled.width, settled.height, cell)
+    target = target_of(hires, settled.width, settled.height, model.latent)
     sampler, joined = split_joint_name(hires.sampler or settled.sampler.name)
     schedule = schedules[hires.schedule or joined or settled.schedule].name
     scale = settled.scale if hires.cfg_scale is None else hires.cfg_scale
@@ -141,7 +146,7 @@ def enlarge(first: Pass, latents: Tensor) -> Generator[Work, Any, Tensor]:
     settled, model = first.settled, first.leader.model
     hires = settled.request.hires or Hires()
     cell = model.latent.downscale
-    target = target_of(hires, settled.width, settled.height, cell)
+    target = target_of(hires, settled.width, settled.height, model.latent)
     upscaler = upscalers[hires.upscaler]
     if upscaler.facts["works_on"] == LATENTS:
         return target.cropped(upscaler.make(latents, target.columns, target.rows))

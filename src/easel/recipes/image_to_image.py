@@ -33,7 +33,7 @@ def check_start(request: Request) -> None:
 def image_to_image(request: Request, model: Model) -> Generator[Work, Any, tuple[Picture, ...]]:
     """Encode words and picture, lay noise over the picture as its strength says, sample from there, decode."""
     start, image = start_of(request), flat(opened(request))
-    settled = begun(settle(sized(request, image), model), model)
+    settled = begun(settle(sized(request, image, model.latent.multiple), model), model)
     refiner = yield from load_refiner(request, model)
     worn = worn_by(request)
     lead = yield from encode(request, model, settled.calls)

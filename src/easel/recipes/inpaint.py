@@ -20,7 +20,7 @@ from easel.recipes.leads import encode
 from easel.recipes.painting import paint
 from easel.recipes.passes import Leader
 from easel.recipes.refiner import load_refiner, refiner_fields
-from easel.recipes.starts import begun, latents_of, opened, recoloured, sized, start_fields, start_of
+from easel.recipes.starts import CELL, begun, latents_of, opened, recoloured, sized, start_fields, start_of
 from easel.recipes.worn import worn_by
 
 
@@ -32,16 +32,16 @@ def check_mask(request: Request) -> None:
     working_size(request, mask, image)
 
 
-def working_size(request: Request, mask: Mask, image: Image) -> Request:
+def working_size(request: Request, mask: Mask, image: Image, multiple: int = CELL) -> Request:
     """Return the request with a size: the model's own habit for a masked part alone, else the start picture's."""
-    return request if mask.only_masked else sized(request, image)
+    return request if mask.only_masked else sized(request, image, multiple)
 
 
 @recipes.register("inpaint", needs=("start", "mask"), takes=("refiner",), check=check_mask)
 def inpaint(request: Request, model: Model) -> Generator[Work, Any, tuple[Picture, ...]]:
     """Encode words and picture, sample where the mask is white, paste that over the picture."""
     start, mask, image = start_of(request), request.mask or Mask(), opened(request)
-    settled = begun(settle(working_size(request, mask, image), model), model)
+    settled = begun(settle(working_size(request, mask, image, model.latent.multiple), model), model)
     canvas = canvas_of(mask, image, start.resize, (settled.width, settled.height))
     refiner = yield from load_refiner(request, model)
     worn = worn_by(request)

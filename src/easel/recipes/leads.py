@@ -46,15 +46,17 @@ class Lead:
     networks: Networks = ()
 
 
-def encode(request: Request, model: Model, calls: int, *, base_calls: int | None = None) -> Generator[Work, Any, Lead]:
+def encode(
+    request: Request, model: Model, calls: int, *, base_calls: int | None = None, networks: bool = True
+) -> Generator[Work, Any, Lead]:
     """Ask for the conditionings of all that a request's prompts say over a pass of `calls` model calls.
 
-    base_calls: calls of the first pass, where this is the second.
+    base_calls: calls of the first pass, where this is the second. networks: whether the model wears the prompt's.
     """
     old = request.words.old_editing
     joined = plan(bare(request.prompt), calls, base_calls=base_calls, old=old)
     negative = plan_negative(bare(request.negative_prompt), calls, base_calls=base_calls, old=old)
-    worn = yield from load_networks(request.prompt)
+    worn = yield from load_networks(request.prompt if networks else "")
     spoken = partial(Text, words=request.words, networks=worn.text)
     courses = [tuple((held, spoken(held.text)) for held in part.held) for part in joined]
     courses += [tuple((held, spoken(held.text, away=True)) for held in negative)]

@@ -6,20 +6,23 @@ from torch import Tensor
 
 from easel.models.family import Model
 from easel.recipes.common import Settled
+from easel.recipes.starts import cut
 from easel.sampling import PictureNoise
 from easel.sampling.variations import starting_noise
 
 
 def noise_of(settled: Settled, model: Model) -> tuple[Tensor, PictureNoise]:
     """Return the starting noise (n, channels, height, width) and the generators that later noise comes from."""
-    request, variation, cell = settled.request, settled.request.variation, model.latent.downscale
+    request, variation = settled.request, settled.request.variation
+    cell, multiple = model.latent.downscale, model.latent.multiple
     shape = (model.latent.channels, settled.height // cell, settled.width // cell)
     pictures = PictureNoise(request.seeds, shape, request.noise)
     resize = variation.resize_from
+    cells_from = (cut(resize[1], multiple) // cell, cut(resize[0], multiple) // cell) if resize else None
     noise = starting_noise(
         pictures,
         seeds=request.variation_seeds,
         strength=variation.strength,
-        cells_from=(resize[1] // cell, resize[0] // cell) if resize else None,
+        cells_from=cells_from,
     )
     return noise, pictures

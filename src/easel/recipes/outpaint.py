@@ -27,7 +27,7 @@ from easel.recipes.leads import encode
 from easel.recipes.painting import Painted, paint
 from easel.recipes.passes import Leader
 from easel.recipes.refiner import load_refiner, refiner_fields
-from easel.recipes.starts import CELL, begun, opened, recoloured, start_fields, start_of
+from easel.recipes.starts import begun, cut, opened, recoloured, start_fields, start_of
 from easel.recipes.worn import worn_by
 
 MASK = Mask(blur=0)  # the feather is all the softness there is
@@ -56,7 +56,7 @@ def outpaint(request: Request, model: Model) -> Generator[Work, Any, tuple[Pictu
     """Encode the words; for each pass mirror the edges outwards, paint there and paste; the next begins from that."""
     start, grow, image = start_of(request), outpaint_of(request), opened(request)
     habits = model.defaults
-    passes = passes_of(grow, grow.reach or max(min(habits.width, habits.height) // 4 // CELL * CELL, CELL))
+    passes = passes_of(grow, grow.reach or cut(min(habits.width, habits.height) // 4, model.latent.multiple))
     first = settle(request.model_copy(update={"width": None, "height": None}), model)
     refiner = yield from load_refiner(request, model)
     lead = yield from encode(request, model, first.calls)
@@ -104,7 +104,7 @@ def grow_once(
 ) -> Generator[Work, Any, Growth]:
     """Ask for all work of pass `number`, from 0, over one picture for all of the batch or one for each."""
     margins, grow = passes[number], outpaint_of(request)
-    canvases = [grown(image, margins, grow.feather) for image in images]
+    canvases = [grown(image, margins, grow.feather, leader.model.latent.multiple) for image in images]
     settled = begun(settle(nth(request, number, canvases[0]), leader.model), leader.model)
     steps = len(settled.sigmas) - 1
     done, all_steps, worn = number * steps, len(passes) * steps, worn_by(request)

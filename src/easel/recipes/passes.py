@@ -21,6 +21,7 @@ from easel.media.tensors import to_images
 from easel.models.family import Model
 from easel.recipes.common import Settled, tile_of
 from easel.recipes.leads import Lead
+from easel.recipes.shortcuts import Marks, Shortening, check_shortcuts, with_negatives
 from easel.sampling import PictureNoise, noise_for
 from easel.sampling.guidance import Guide, Layout, guide_for
 from easel.sampling.path import Evaluation
@@ -73,6 +74,8 @@ class Pass:
 def sample(one: Pass) -> Generator[Work, Any, Tensor]:
     """Ask for every evaluation of a pass and return the clean latents (n, channels, height, width)."""
     settled, request, sigmas = one.settled, one.settled.request, one.settled.sigmas
+    if not one.done:
+        check_shortcuts(settled, one.leader.model)
     if len(sigmas) == 1:  # a strength of 0 visits no level
         return one.x
     path = one.leader.model.path
@@ -81,15 +84,21 @@ def sample(one: Pass) -> Generator[Work, Any, Tensor]:
     total = one.steps or len(sigmas) - 1
     previews = Previews(request, one.done, one.worn)
     guides = {id(who): guide_of(one, who.lead) for who in (one.leader, one.refiner) if who is not None}
+    shortening = Shortening(request.shortcuts, len(sigmas) - 1)
     step = call = 0
     try:
         evaluation = next(story)
         while True:
-            step = max(step, step_at(sigmas, evaluation.sigma))  # Restart goes back up now and then
+            here = step_at(sigmas, evaluation.sigma)
+            step = max(step, here)  # Restart goes back up now and then
             leader = one.leader_at(evaluation.sigma)
             guide = guides[id(leader)]
             progress = Progress(one.done + step, total, previews.take())
-            predictions = yield from predict(one, leader, guide.layout(evaluation), evaluation, call, progress)
+            wanted = guide.layout(evaluation)
+            asked = shortening.layout(wanted, evaluation.sigma, here, call)
+            marks = shortening.marks(leader, asked, here, call)
+            predictions = yield from predict(one, leader, asked, evaluation, call, progress, marks)
+            predictions = with_negatives(predictions, asked, wanted)
             denoised = blended(guide.combine(predictions, evaluation, path), evaluation, one.blend)
             seen = denoised if isinstance(denoised, Tensor) else denoised[0]
             yield from previews.make(leader.model, one.done + step, seen)
@@ -125,7 +134,7 @@ def step_at(sigmas: Sequence[float], sigma: float) -> int:
 
 
 def predict(
-    one: Pass, leader: Leader, layout: Layout, evaluation: Evaluation, call: int, progress: Progress
+    one: Pass, leader: Leader, layout: Layout, evaluation: Evaluation, call: int, progress: Progress, marks: Marks
 ) -> Generator[Work, Any, Tensor]:
     """Ask for the prediction of each row of a layout, (rows, channels, height, width).
 
@@ -149,6 +158,7 @@ def predict(
             | {name: torch.stack([leads[row].extra[name] for row in rows]) for name in leads[rows[0]].extra},
             networks=(lead.networks,) * len(rows) if lead.networks else (),
             left=(progress.steps - progress.step,) * len(rows),
+            **marks.of(rows),
         )
         denoised: Tensor = yield Evaluate(leader.model, batch, progress, one.settled.request.alone, one.worn)
         predictions |= zip(rows, denoised, strict=True)

@@ -39,14 +39,23 @@ def load_refiner(request: Request, model: Model) -> Generator[Work, Any, Model |
 def refined(one: Pass, refiner: Model | None, *, base_calls: int | None = None) -> Generator[Work, Any, Pass]:
     """Return a pass with the refiner and the words encoded for it; unchanged where there is none.
 
-    base_calls: calls of the first pass, where this is the second.
+    base_calls: calls of the first pass, where this is the second. Networks are made for the model; a refiner with
+    other parts, as Stable Diffusion XL's own is, works without them.
     """
     wanted = one.settled.request.refiner
     if refiner is None or wanted is None:
         return one
-    lead = yield from encode(one.settled.request, refiner, one.settled.calls, base_calls=base_calls)
-    switch = switch_below(one.leader.model.levels, wanted.switch_at)
+    request, calls, model = one.settled.request, one.settled.calls, one.leader.model
+    lead = yield from encode(
+        request, refiner, calls, base_calls=base_calls, networks=reads_as(refiner) == reads_as(model)
+    )
+    switch = switch_below(model.levels, wanted.switch_at)
     return replace(one, refiner=Leader(refiner, lead), switch=switch)
+
+
+def reads_as(model: Model) -> set[str]:
+    """Return the names of a model's text encoders and denoiser, by which families differ."""
+    return {name for name in model.parts if not name.startswith("vae")}
 
 
 def switch_below(levels: Levels, switch_at: float) -> float:

@@ -26,7 +26,7 @@ from easel.prompt.fields import Fields
 from easel.recipes.common import Settled
 from easel.recipes.strength import weakened
 
-CELL = 8  # pixels that sizes are cut to
+CELL = 8  # pixels that sizes are cut to, where no model asks for more
 LEAST = 1e-9  # A1111 makes one call, at the lowest level, at a strength of 0
 
 
@@ -42,13 +42,13 @@ def opened(request: Request) -> Image:
     return open_image(start_of(request).image, "start.image")
 
 
-def cut(side: int) -> int:
-    """Return a side in pixels cut to a multiple of 8, at least 8."""
-    return max(side // CELL * CELL, CELL)
+def cut(side: int, multiple: int = CELL) -> int:
+    """Return a side in pixels cut to a multiple of `multiple`, at least that."""
+    return max(side // multiple * multiple, multiple)
 
 
-def sized(request: Request, image: Image) -> Request:
-    """Return the request with the start picture's width and height, cut to multiples of 8, where it gives none.
+def sized(request: Request, image: Image, multiple: int = CELL) -> Request:
+    """Return the request with the start picture's width and height, cut to multiples, where it gives none.
 
     Raises BadValue naming start.image where that is larger than a request may ask for.
     """
@@ -57,8 +57,8 @@ def sized(request: Request, image: Image) -> Request:
         if cut(own) > MAX_SIDE and (given is None or start.resize == "latent resize"):
             remedy = f"give a {name}" if given is None else "choose another way to resize"
             raise BadValue("start.image", f"{image.width}x{image.height}", f"at most {MAX_SIDE} a side", remedy=remedy)
-    size = {"width": request.width or cut(image.width), "height": request.height or cut(image.height)}
-    return request.model_copy(update=size)
+    own = {"width": cut(image.width, multiple), "height": cut(image.height, multiple)}
+    return request.model_copy(update={name: getattr(request, name) or side for name, side in own.items()})
 
 
 def begun(settled: Settled, model: Model) -> Settled:

@@ -59,7 +59,7 @@ def tiled_upscale(request: Request, model: Model) -> Generator[Work, Any, tuple[
     """
     start, tiles, image = start_of(request), tiles_of(request), flat(opened(request))
     whole = settle(request, model)
-    grid = grid_of(tiles, size_of(tiles, image), (whole.width, whole.height))
+    grid = grid_of(tiles, size_of(tiles, image), (whole.width, whole.height), model.latent.multiple)
     width, height = grid.tile
     settled = begun(settle(request.model_copy(update={"width": width, "height": height}), model), model)
     refiner = yield from load_refiner(request, model)

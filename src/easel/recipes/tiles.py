@@ -19,7 +19,7 @@ from easel.media.metadata import LARGEST_PICTURE
 from easel.media.reading import LONGEST_SIDE
 from easel.media.resize import Size, padded
 
-CELL = 8  # a tile's sides are multiples of it
+CELL = 8  # a tile's sides are multiples of it, where no model asks for more
 MOST_TILES = 1024  # of one picture
 
 
@@ -75,14 +75,16 @@ def size_of(tiles: Tiles, image: Image) -> Size:
     return width, height
 
 
-def grid_of(tiles: Tiles, size: Size, tile: Size) -> Grid:
+def grid_of(tiles: Tiles, size: Size, tile: Size, multiple: int = CELL) -> Grid:
     """Return the tiles of a picture of `size`, in tiles of `tile` or, where it is smaller, of its own size.
+
+    multiple: of which number of pixels a tile's sides must be multiples.
 
     Raises BadValue for an overlap that leaves nothing of a tile and for too many tiles.
     """
     if tiles.overlap >= min(tile):
         raise BadValue("tiles.overlap", tiles.overlap, f"less than a tile's side, {min(tile)}")
-    width, height = (min(side, math.ceil(whole / CELL) * CELL) for side, whole in zip(tile, size, strict=True))
+    width, height = (min(side, math.ceil(whole / multiple) * multiple) for side, whole in zip(tile, size, strict=True))
     columns, rows = edges(size[0], width, tiles.overlap), edges(size[1], height, tiles.overlap)
     if len(columns) * len(rows) > MOST_TILES:
         got = f"{len(columns)}x{len(rows)} tiles of {width}x{height}"

@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from easel.core.errors import Mismatch, ModelError, Unrecognised
-from easel.models.files.keeping import KEEPS
+from easel.models.files.keeping import KEEPS, full_numbers
 from easel.models.files.opening import listing_of
 from easel.models.files.packed import Packed, joined
 from easel.models.files.packed_layers import Keeping, PackedEmbedding, PackedLinear, unpacked_weight
@@ -340,3 +340,23 @@ def test_convolutions_are_laid_out_as_asked() -> None:
     assert net.weight.is_contiguous(memory_format=torch.channels_last) and torch.equal(
         net.weight, state["weight"].float()
     )
+
+
+@pytest.mark.parametrize("layout", [torch.preserve_format, torch.channels_last])
+@pytest.mark.parametrize(("of", "to"), [(torch.float16, torch.bfloat16), (torch.bfloat16, torch.float16)])
+def test_halves_are_cast_as_torch_does(of: torch.dtype, to: torch.dtype, layout: torch.memory_format) -> None:
+    every = torch.arange(2**16).to(torch.int16).view(of)
+    for source in (
+        every,
+        torch.randn(600, 50, 3, 3).to(of),
+        torch.randn(50, 7000).to(of).T,
+        torch.zeros(0, 3, dtype=of),
+    ):
+        found = full_numbers(source, to, "cpu", layout)
+        assert found.dtype == to and (source.ndim != 4 or stays_laid_out(found, layout))
+        torch.testing.assert_close(found, source.to(to), rtol=0, atol=0, equal_nan=True)
+
+
+def stays_laid_out(tensor: Tensor, layout: torch.memory_format) -> bool:
+    """Return whether a tensor is laid out so."""
+    return tensor.is_contiguous(memory_format=torch.contiguous_format if layout == torch.preserve_format else layout)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -86,7 +87,7 @@ def test_one_of_another_family_is_a_word_unless_it_is_meant(xl: Any) -> None:
 @torch.inference_mode()
 def test_networks_are_refused_where_nobody_can_put_them_on(xl: Any) -> None:
     with pytest.raises(Unsupported, match="no wardrobe"):
-        xl.encode([Text("a fox", networks=((object(), 1.0),))])
+        xl.encode([Text("a fox", networks=((SimpleNamespace(embeddings=()), 1.0),))])
     x, context = torch.randn(1, 4, 8, 8), torch.randn(1, 77, L + G)
     rows = Rows(x, torch.ones(1, dtype=torch.float64), context, {"pooled": torch.randn(1, G)}, (((object(), 1.0),),))
     with pytest.raises(Unsupported, match="no wardrobe"):

@@ -7,11 +7,13 @@ left as the layer made them, bit for bit.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, cast
+from weakref import ref
 
 import torch
 from torch import Tensor, nn
@@ -46,12 +48,11 @@ class Rack:
     """Wearings made ready for one part of a model, to be worn by rows as often as wanted.
 
     layers: to do so for these modules alone. Making one costs a cast of the factors; wearing it costs nothing but the
-    added products. It holds for the part's device and number format at its making.
+    added products. It holds for the part's number format at its making, and does not keep the part alive.
     """
 
     def __init__(self, part: nn.Module, wearings: Sequence[Wearing], layers: Collection[str] | None = None) -> None:
-        self.part = part
-        self.size = len(wearings)
+        self._part = ref(part)
         by_layer: dict[str, dict[int, Worn]] = {}
         for number, wearing in enumerate(wearings):
             for name, worn in worn_by_layer(wearing).items():
@@ -66,11 +67,13 @@ class Rack:
 
         A forward may have a multiple of these rows, as clips have: then each is said of as many rows in a block.
         """
+        part = self._part()
+        assert part is not None, "whoever forwards a part holds it"
         with ExitStack() as stack:
             for name, ready in self.hung.items():
                 known = ready.place.keys() | ready.whole.keys()
                 if any(number in known for number in index):
-                    layer = self.part.get_submodule(name)
+                    layer = part.get_submodule(name)
                     handle = layer.register_forward_hook(partial(add, name, ready, tuple(index)))
                     stack.callback(handle.remove)
             yield
@@ -100,9 +103,7 @@ def hung(layer: nn.Module, by_wearing: dict[int, Worn]) -> Hung:
     ready = Hung()
     pairs: list[tuple[Tensor, Tensor]] = []
     for number, worn in by_wearing.items():
-        changes = [(piece.change, strength) for piece, strength in worn if piece.bias is None]
-        low = [(change, strength) for change, strength in changes if isinstance(change, LowRank)]
-        if len(low) == len(worn) and is_plain(layer):
+        if low := products(layer, worn):
             ready.place[number] = len(pairs)
             pairs.append(joined(layer, low))
         else:
@@ -110,6 +111,24 @@ def hung(layer: nn.Module, by_wearing: dict[int, Worn]) -> Hung:
     if pairs:
         ready.down, ready.up = stacked(pairs)
     return ready
+
+
+def products(layer: nn.Module, worn: Worn) -> list[tuple[LowRank, float]]:
+    """Return the low-rank changes that a layer wears, each at its strength; none where it wears anything else."""
+    changes = [(piece.change, strength) for piece, strength in worn if piece.bias is None]
+    low = [(change, strength) for change, strength in changes if isinstance(change, LowRank)]
+    return low if len(low) == len(worn) and is_plain(layer) else []
+
+
+def bytes_worn(part: nn.Module, wearing: Wearing) -> int:
+    """Return how many bytes a wearing takes in a rack for a part: thin factors, or whole weights."""
+    total = 0
+    for name, worn in worn_by_layer(wearing).items():
+        layer = part.get_submodule(name)
+        low = products(layer, worn)
+        numbers = sum(change.down.numel() + change.up.numel() for change, _ in low)
+        total += (numbers or math.prod(weight_shape(layer))) * home_of(layer)[1].itemsize
+    return total
 
 
 def is_plain(layer: nn.Module) -> bool:
@@ -146,7 +165,8 @@ def add(name: str, ready: Hung, index: Index, layer: nn.Module, inputs: tuple[An
     of_row = [number for number in index for _ in range(block)]
     for number, (weight, bias) in ready.whole.items():
         if rows := [row for row, worn in enumerate(of_row) if worn == number]:
-            output[span(rows)] = through(layer, x[span(rows)], weight, bias)
+            there = [None if own is None else own.to(x.device) for own in (weight, bias)]
+            output[span(rows)] = through(layer, x[span(rows)], *there)
     if rows := [row for row, worn in enumerate(of_row) if worn in ready.place]:
         places = [ready.place[cast(int, of_row[row])] for row in rows]
         adding = add_convolved if isinstance(layer, nn.Conv2d) else add_products
@@ -165,8 +185,8 @@ def add_products(
 ) -> Tensor:
     """Return a linear layer's output, (n, ..., out), with the products of `rows`, all in one batched product."""
     assert ready.down is not None and ready.up is not None
-    chosen = torch.tensor(places, device=x.device)
-    down, up = ready.down[chosen], ready.up[chosen]
+    chosen = torch.tensor(places, device=ready.down.device)
+    down, up = ready.down[chosen].to(x.device), ready.up[chosen].to(x.device)
     there = span(rows)
     inputs = x[there].reshape(len(rows), -1, x.shape[-1])
     flat = output.reshape(len(output), -1, output.shape[-1])
@@ -182,6 +202,6 @@ def add_convolved(
     conv = cast(nn.Conv2d, layer)
     for place in dict.fromkeys(places):
         there = span([row for row, own in zip(rows, places, strict=True) if own == place])
-        thin = conv._conv_forward(x[there], ready.down[place], None)
-        output[there] += F.conv2d(thin, ready.up[place][..., None, None])
+        thin = conv._conv_forward(x[there], ready.down[place].to(x.device), None)
+        output[there] += F.conv2d(thin, ready.up[place].to(x.device)[..., None, None])
     return output

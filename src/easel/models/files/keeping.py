@@ -5,23 +5,23 @@ Knows modules and packed weights; knows no files.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Literal, get_args
+from typing import get_args
 
 import torch
 from torch import Tensor, nn
 
+from easel.core.settings import Weights
 from easel.models.files.packed import Packed
 from easel.models.files.packed_layers import keep as keep_packed
 from easel.models.files.packed_layers import keeps
 
-# packed: what the file has in blocks or with scales stays so, all else becomes full numbers; stored: float8 and halves
-# of another format stay too, mapped on a processor, which loads at once and casts at each forward; cast: full numbers
-# all; float8_*: the full weights of layers are rounded to float8.
-Keep = Literal["packed", "stored", "cast", "float8_e4m3", "float8_e5m2"]
+Keep = Weights  # of one part
 KEEPS: tuple[str, ...] = get_args(Keep)
 FLOAT8 = {torch.float8_e4m3fn: "F8_E4M3", torch.float8_e5m2: "F8_E5M2"}
+HALVES = {torch.float16, torch.bfloat16}
+PIECE = 2**18  # numbers cast at a time by way of float32, which stay in a processor's cache
 SHORT = {**FLOAT8, torch.float16: "F16", torch.bfloat16: "BF16"}
 ROUNDED = {"float8_e4m3": torch.float8_e4m3fn, "float8_e5m2": torch.float8_e5m2}
 
@@ -48,22 +48,26 @@ def placed(
         else:
             full[key] = tensor
     once = {id(tensor): tensor for tensor in full.values()}  # a tensor that stands at two places stays one
-    found = side_by_side(lambda tensor: in_full(tensor, dtype, device, layout), list(once.values()), device)
-    made = dict(zip(once, found, strict=True))
+    made = dict(zip(once, in_full(list(once.values()), dtype, device, layout), strict=True))
     module.load_state_dict({key: made[id(tensor)] for key, tensor in full.items()}, strict=False, assign=True)
 
 
-def side_by_side(
-    cast: Callable[[Tensor | Packed], Tensor], tensors: list[Tensor | Packed], device: str
+def in_full(
+    tensors: Sequence[Tensor | Packed], dtype: torch.dtype, device: str, layout: torch.memory_format
 ) -> list[Tensor]:
-    """Return all tensors cast, on a processor one tensor a thread.
+    """Return weights in full numbers on the device; the very same tensor where nothing has to change."""
+    if device != "cpu" or torch.get_num_threads() == 1:
+        return [full_numbers(tensor, dtype, device, layout) for tensor in tensors]
+    return side_by_side(lambda tensor: full_numbers(tensor, dtype, device, layout), tensors)
+
+
+def side_by_side(cast: Callable[[Tensor | Packed], Tensor], tensors: Sequence[Tensor | Packed]) -> list[Tensor]:
+    """Return all tensors cast, one tensor a thread.
 
     torch would share out each tensor and let the threads wait for each other, of which each fetches other pages from
     the system. Its own number of threads is one for these threads alone, and for new ones what it was before.
     """
     threads = torch.get_num_threads()
-    if device != "cpu" or threads == 1:
-        return [cast(tensor) for tensor in tensors]
     try:
         with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
             return list(pool.map(cast, tensors))
@@ -89,10 +93,25 @@ def as_packed(tensor: Tensor) -> Packed:
     return Packed(SHORT[tensor.dtype], tuple(tensor.shape), {"codes": tensor.reshape(len(tensor), -1)})
 
 
-def in_full(tensor: Tensor | Packed, dtype: torch.dtype, device: str, layout: torch.memory_format) -> Tensor:
+def full_numbers(tensor: Tensor | Packed, dtype: torch.dtype, device: str, layout: torch.memory_format) -> Tensor:
     """Return a weight in full numbers on the device; the very same tensor where nothing has to change."""
     if isinstance(tensor, Tensor) and tensor.dtype in FLOAT8 and tensor.ndim and tensor.numel():
         tensor = as_packed(tensor)
     if isinstance(tensor, Packed):
         tensor = tensor.to(device).unpacked(dtype)
-    return tensor.to(device, dtype, memory_format=layout if tensor.ndim == 4 else torch.preserve_format)
+    layout = layout if tensor.ndim == 4 else torch.preserve_format
+    if device == "cpu" and tensor.ndim and {tensor.dtype, dtype} == HALVES:
+        return half_to_half(tensor, torch.empty_like(tensor, dtype=dtype, memory_format=layout))
+    return tensor.to(device, dtype, memory_format=layout)
+
+
+def half_to_half(source: Tensor, target: Tensor) -> Tensor:
+    """Write numbers of one half format into the other and return the target.
+
+    torch goes from one to the other number by number; by way of float32, which holds both, it takes many at once and
+    rounds the same.
+    """
+    step = max(PIECE * len(source) // max(source.numel(), 1), 1)
+    for first in range(0, len(source), step):
+        target[first : first + step].copy_(source[first : first + step].to(torch.float32))
+    return target

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from easel.models.files.packed import Packed
 
@@ -27,11 +28,24 @@ class Keeping(nn.Module):
     @property
     def weight(self) -> Tensor:
         """The weight in full numbers, made anew each time."""
-        return packed_of(self).unpacked(self.numbers)
+        return unpacked_weight(self)
 
 
 class PackedLinear(Keeping, nn.Linear):
     """A Linear with a packed weight."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Return the product, (..., outputs)."""
+        return F.linear(input, unpacked_weight(self), self.bias)
+
+
+class AskedLinear(PackedLinear):
+    """A PackedLinear whose model looks at `weight` for its format before each forward: one without numbers."""
+
+    @property
+    def weight(self) -> Tensor:
+        """A tensor of the weight's shape and format that takes no memory and holds nothing."""
+        return torch.empty(self.packing[1], dtype=self.numbers, device="meta")
 
 
 class PackedConv2d(Keeping, nn.Conv2d):
@@ -71,6 +85,12 @@ def keep(layer: nn.Module, packed: Packed, dtype: torch.dtype) -> None:
         made.register_buffer(HELD + name, tensor)
 
 
+def expect_asking(layer: nn.Module) -> None:
+    """Let a Linear that keeps a packed weight be asked for the weight's format without unpacking it; others stay."""
+    if type(layer) is PackedLinear:
+        cast(Any, layer).__class__ = AskedLinear
+
+
 def packed_of(layer: Keeping) -> Packed:
     """Return the packed weight of a layer that keeps one."""
     kind, shape = layer.packing
@@ -80,4 +100,6 @@ def packed_of(layer: Keeping) -> Packed:
 
 def unpacked_weight(layer: nn.Module) -> Tensor:
     """Return a layer's weight in full numbers, whichever way it is kept; the layer's own where it is full."""
+    if isinstance(layer, Keeping):
+        return packed_of(layer).unpacked(layer.numbers)
     return cast(Tensor, layer.weight)

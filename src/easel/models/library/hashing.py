@@ -65,10 +65,15 @@ def hashed_as(digits: str, names: Mapping[str, Found], roots: Sequence[Path]) ->
     digits = digits.strip().casefold()
     if not re.fullmatch(f"[0-9a-f]{{{SHOWN},64}}", digits):
         return None
-    known = {(one.path, one.size) for one in hashes_like(digits) if changed_at(one.path) == one.changed}
+    computed = list(hashes_like(digits))
+    known = {(one.path, one.size) for one in computed if changed_at(one.path) == one.changed}
     sizes = {size for _, size in known}
     for name, found in names.items():
         if found.size in sizes and (os.path.realpath(found.path), found.size) in known:
+            return name
+    renamed = {(one.size, one.changed) for one in computed}  # a file keeps both under another name
+    for name, found in names.items():
+        if found.size in {size for size, _ in renamed} and (found.size, changed_at(found.path)) in renamed:
             return name
     caches = [cache for root in roots if (cache := claims_in_cache(root))]
     for name, found in names.items():

@@ -46,10 +46,14 @@ class Entry:
 
 
 class Library:
-    """The models a house knows. One instance per engine; any thread may ask."""
+    """The models a house knows. One instance per engine; any thread may ask.
 
-    def __init__(self, settings: Settings) -> None:
+    paths: whether a path to a file is a name too; not where strangers ask.
+    """
+
+    def __init__(self, settings: Settings, *, paths: bool = True) -> None:
         self._folders = settings.model_folders
+        self._paths = paths
         self._catalogue = Catalogue(settings, STARTER if is_model(STARTER) else None)
 
     def places(self, kind: str = CHECKPOINT) -> dict[str, Path]:
@@ -109,7 +113,7 @@ class Library:
         if meant := self._meant(name, kind):
             return Path(meant[1].path), meant[0]
         path = Path(name).expanduser()
-        if (name.startswith(".") or len(path.parts) > 1) and path.exists():
+        if self._paths and (name.startswith(".") or len(path.parts) > 1) and path.exists():
             return path, path.stem if path.is_file() else path.resolve().name
         hashed = self.by_hash(name, kind)
         if hashed is not None:

@@ -90,3 +90,11 @@ class CudaDevice:
             return tensor.pin_memory()
         except RuntimeError:
             return tensor
+
+
+def device_memory() -> dict[str, float]:
+    """Return the bytes of a graphics card in all, not taken, and taken by torch; empty where none is in use."""
+    if not (torch.cuda.is_available() and torch.cuda.is_initialized()):
+        return {}
+    free, total = torch.cuda.mem_get_info()
+    return {"device_total": total, "device_free": free, "device_torch": torch.cuda.memory_allocated()}

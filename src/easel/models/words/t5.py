@@ -17,6 +17,7 @@ from easel.core.errors import Mismatch
 from easel.core.work import Networks, Text
 from easel.models.accelerate import Machine
 from easel.models.files.listing import one_line
+from easel.models.files.packed_layers import expect_asking
 from easel.models.files.weights import build
 from easel.models.layouts.sources import Source
 from easel.models.words.t5words import PieceReader, piece_reader
@@ -100,6 +101,10 @@ def load_t5(source: Source, machine: Machine, part: str, bucket: int) -> T5Encod
         dtype=torch.bfloat16 if machine.exact == torch.float16 else machine.exact,
         device=machine.home,
         names=source.names(part),
+        keep=machine.weights,
     )
+    for name, layer in model.named_modules():
+        if name.endswith(".DenseReluDense.wo"):  # asked for its format twice in each forward
+            expect_asking(layer)
     model.encoder.set_input_embeddings(model.shared)
     return T5Encoder(part, reader, model, machine, bucket)

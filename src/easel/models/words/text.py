@@ -154,6 +154,7 @@ def load_text_encoder(
         where,
         dtype=machine.exact,
         device=machine.home,
+        keep=machine.exact_weights,
         names={clip_name(key, projects=projects) or key: name for key, name in source.names(part).items()},
     )
     places = torch.arange(config.max_position_embeddings, device=machine.home)[None]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 from torch import Tensor, nn
 
@@ -13,6 +13,7 @@ from easel.core.work import Text
 from easel.models.accelerate import Embedding, Machine
 from easel.models.words.tokens import MARK
 from easel.prompt.chunks import Chunk
+from easel.prompt.embeddings import embeddings_in
 
 Embeddings = tuple[Embedding, ...]
 
@@ -48,7 +49,20 @@ def named(texts: Sequence[Text], widths: Sequence[int], machine: Machine) -> lis
 
     The name of another is a word like any, as A1111 has it. Raises Mismatch where it is marked as an embedding.
     """
-    return [tuple(of for of in machine.embeddings(text.text) if fits(of, widths, text)) for text in texts]
+    return [tuple(of for of in meant(text, machine) if fits(of, widths, text)) for text in texts]
+
+
+def meant(text: Text, machine: Machine) -> list[Embedding]:
+    """Return the embeddings that a text names: those that stand in files, and those of the networks worn for it."""
+    brought: list[Embedding] = [one for network, _ in text.networks for one in network.embeddings]
+    named = set(embeddings_in(text.text, [one.name for one in brought]))
+    return [*machine.embeddings(text.text), *(one for one in brought if one.name in named)]
+
+
+def widths_of(parts: Mapping[str, nn.Module]) -> set[int]:
+    """Return the widths of a model's CLIPs; an embedding must have vectors of all. parts: the whole model's."""
+    configs = [cast(Any, part).config for name, part in parts.items() if name.startswith("text_encoder")]
+    return {config.hidden_size for config in configs if config.model_type.startswith("clip")}
 
 
 def fits(embedding: Embedding, widths: Sequence[int], text: Text) -> bool:

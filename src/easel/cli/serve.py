@@ -1,0 +1,235 @@
+"""`easel serve`: the queue, an engine, a worker and the web app in one process, until Ctrl-C or SIGTERM.
+
+Chooses who may come in, opens what is needed and ends it in order; routes and jobs stand in api/ and jobs/.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from contextlib import closing, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from easel.cli.drawing import stop_signals
+from easel.cli.endings import leave_at_once, say
+from easel.core.errors import BadValue
+
+if TYPE_CHECKING:
+    import uvicorn
+
+    from easel.api.doors import Closing
+    from easel.api.users import Users
+
+PORT = 7860  # where clients of A1111 look
+EVERYWHERE = "0.0.0.0"
+GRACE = 10  # seconds that answers on their way are given at the end
+WHERE, WHO, WEB, QUEUE = "Where", "Who may come in", "Browsers", "Jobs"
+
+Host = Annotated[str, typer.Option("--host", metavar="ADDRESS", rich_help_panel=WHERE, help="Address to listen at.")]
+Port = Annotated[int, typer.Option("--port", min=0, max=65535, rich_help_panel=WHERE, help="Port; 0 takes a free one.")]
+Listen = Annotated[
+    bool, typer.Option("--listen", rich_help_panel=WHERE, help="Listen at every address; needs users or keys.")
+]
+Certificate = Annotated[
+    Path | None, typer.Option("--tls-cert", metavar="FILE", rich_help_panel=WHERE, help="Certificate, for https.")
+]
+CertificateKey = Annotated[
+    Path | None, typer.Option("--tls-key", metavar="FILE", rich_help_panel=WHERE, help="The certificate's key.")
+]
+UsersFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--users", metavar="FILE", rich_help_panel=WHO, help="Names and hashed secrets, as `easel users add` writes."
+    ),
+]
+Auth = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--auth",
+        metavar="NAME:PASSWORD",
+        envvar="EASEL_AUTH",
+        show_envvar=False,
+        rich_help_panel=WHO,
+        help="A name and password; others on this machine see it here, not in EASEL_AUTH. May be repeated.",
+    ),
+]
+Keys = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--api-key",
+        metavar="NAME:KEY",
+        envvar="EASEL_API_KEYS",
+        show_envvar=False,
+        rich_help_panel=WHO,
+        help="A name and its key, sent as Bearer; or in EASEL_API_KEYS. May be repeated.",
+    ),
+]
+Admins = Annotated[
+    list[str] | None,
+    typer.Option("--admin", metavar="NAME", rich_help_panel=WHO, help="Sees everybody's jobs. May be repeated."),
+]
+Open = Annotated[
+    bool, typer.Option("--insecure-open", rich_help_panel=WHO, help="Let everybody in who reaches the address.")
+]
+Cors = Annotated[
+    list[str] | None,
+    typer.Option("--cors", metavar="ORIGIN", rich_help_panel=WEB, help="A site whose pages may ask. May be repeated."),
+]
+Largest = Annotated[
+    int, typer.Option("--max-body", metavar="MIB", min=1, max=4096, rich_help_panel=WEB, help="Largest request.")
+]
+QueueUrl = Annotated[
+    str,
+    typer.Option(
+        "--queue",
+        metavar="URL",
+        envvar="EASEL_QUEUE",
+        show_envvar=False,
+        rich_help_panel=QUEUE,
+        help="The queue's database; outputs/jobs/jobs.sqlite where left out. postgresql://... for several servers.",
+    ),
+]
+
+
+def serve(
+    host: Host = "127.0.0.1",
+    port: Port = PORT,
+    listen: Listen = False,
+    tls_cert: Certificate = None,
+    tls_key: CertificateKey = None,
+    users: UsersFile = None,
+    auth: Auth = None,
+    api_key: Keys = None,
+    admin: Admins = None,
+    insecure_open: Open = False,
+    cors: Cors = None,
+    max_body: Largest = 64,
+    queue: QueueUrl = "",
+) -> None:
+    """Serve pictures to programs and people: a queue on the disk behind HTTP. docs/server.md has examples."""
+    from easel.api.security import Gate, is_local, site
+
+    if (tls_cert is None) != (tls_key is None):
+        raise BadValue("--tls-cert", str(tls_cert or ""), "given together with --tls-key")
+    address = EVERYWHERE if listen else host
+    known = users_of(users, auth or [], api_key or [], admin or [])
+    if known is None and not is_local(address) and not insecure_open:
+        need = "an address of this machine alone, or names with secrets"
+        raise BadValue(
+            "address", address, need, remedy="see --auth, --users and --api-key; --insecure-open does without"
+        )
+    origins = tuple(site(origin) for origin in cors or [])
+    gate = Gate(known, anywhere=not is_local(address), origins=origins)
+    scheme = "https" if tls_cert else "http"
+    with closing(bound(address, port)) as place:
+        shown = f"[{address}]" if ":" in address else address
+        ending = Ending(f"{scheme}://{shown}:{place.getsockname()[1]}")
+        with stop_signals(ending.stop):
+            tls = {"ssl_certfile": tls_cert, "ssl_keyfile": tls_key}
+            run(ending, place, queue, tls, gate=gate, origins=origins, largest_body=max_body * 2**20)
+
+
+class Ending:
+    """What Ctrl-C and SIGTERM do to a server: once ends it in order, twice at once. url: where it is found."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._asked = False
+        self._server: uvicorn.Server | None = None
+        self._streams: Closing | None = None
+
+    def watch(self, server: uvicorn.Server, streams: Closing) -> None:
+        """End this server, and its streams, when asked."""
+        self._server, self._streams = server, streams
+
+    def stop(self, code: int) -> None:
+        """End; called by signal handlers."""
+        if self._asked or self._server is None or self._streams is None:
+            leave_at_once(code)
+        self._asked = True
+        self._server.should_exit = True
+        self._streams.ask()
+
+
+def run(ending: Ending, place: socket.socket, queue: str, tls: dict[str, Any], **doors: Any) -> None:
+    """Serve at a socket until asked to end; then give what runs back to the queue."""
+    from easel import app
+    from easel.api import server
+    from easel.api.doors import Closing
+    from easel.cli.album import check_writable
+    from easel.core.settings import read_settings
+
+    settings, streams = read_settings(), Closing()
+    check_writable(settings.outputs)
+    with app.open_server(settings, queue) as serving:
+        waiting = serving.store.counts()
+        web = server.app(
+            serving.store,
+            serving.feed,
+            serving.library,
+            settings,
+            album=serving.album,
+            check=serving.check,
+            figures=serving.figures,
+            closing=streams,
+            **doors,
+        )
+        http = web_server(web, tls)
+        ending.watch(http, streams)
+        print(f"Easel serves at {ending.url}", flush=True)
+        left = waiting["queued"] + waiting["running"]
+        say(f"pictures go to {serving.album}; {f'{left} jobs go on from before; ' if left else ''}Ctrl-C ends it.")
+        asyncio.run(http.serve(sockets=[place]))
+        say("ending after this step; Ctrl-C again leaves at once.")
+    say("ended; jobs that were not done go on when it serves again.")
+
+
+def web_server(web: Any, tls: dict[str, Any]) -> uvicorn.Server:
+    """Return uvicorn, which leaves signals to us and believes no header about where a request came from."""
+    import uvicorn
+
+    class Server(uvicorn.Server):
+        def capture_signals(self) -> Any:
+            return nullcontext()
+
+    config = uvicorn.Config(
+        web,
+        log_level="warning",
+        access_log=False,
+        lifespan="off",
+        ws="none",
+        proxy_headers=False,
+        server_header=False,
+        timeout_graceful_shutdown=GRACE,
+        **tls,
+    )
+    return Server(config)
+
+
+def bound(address: str, port: int) -> socket.socket:
+    """Return a socket that listens there. Raises BadValue where it cannot."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    try:
+        return socket.create_server((address, port), family=family, backlog=2048)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise BadValue(
+            "address", f"{address}:{port}", "one that is free here", remedy=f"{reason}; see --port"
+        ) from None
+
+
+def users_of(file: Path | None, auth: list[str], keys: list[str], admins: list[str]) -> Users | None:
+    """Return who is known, None where nobody is named. Raises BadValue, StorageError."""
+    from easel.api.users import Users, read_users, spoken, users_file
+
+    usual = users_file()
+    found = read_users(file) if file else read_users(usual) if usual.is_file() else []
+    found += spoken(auth, keys)
+    if unknown := set(admins) - {one.name for one in found}:
+        raise BadValue("--admin", sorted(unknown)[0], "the name of somebody known")
+    if not found and file is None:
+        return None
+    return Users(one.promoted() if one.name in admins else one for one in found)

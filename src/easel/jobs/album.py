@@ -1,0 +1,96 @@
+"""The files of finished jobs: one a picture, under a name that its job was given when it was submitted.
+
+    outputs/jobs/2026-11-21/4f3c0e...-0.png
+
+A job that is run again writes the same names, so a picture has one file however often its server died. Knows files and
+no database but for prune(), which keeps both in step.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from uuid import uuid4
+
+from easel.core.errors import StorageError
+from easel.core.result import Picture
+from easel.jobs.job import Kept
+from easel.jobs.store import Store
+from easel.media.images import write_whole
+from easel.media.metadata import encode, printable, reason
+
+
+def keep(album: Path, stem: str, pictures: Sequence[Picture]) -> tuple[Kept, ...]:
+    """Save a job's pictures, each whole or not at all, and return what is kept of them; raises StorageError."""
+    folder = (album / stem).parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for left in files(album, stem):
+            if left.suffix == ".part":  # of a server that died while it wrote
+                left.unlink(missing_ok=True)
+        kept = tuple(keep_one(album, f"{stem}-{number}.png", picture) for number, picture in enumerate(pictures))
+        settle(folder)
+    except (OSError, ValueError) as error:
+        raise StorageError(
+            f"cannot save a picture in {printable(folder)}: {reason(error)}; free some space or choose another folder."
+        ) from error
+    return kept
+
+
+def keep_one(album: Path, file: str, picture: Picture) -> Kept:
+    """Save one picture as album/file in place of what has that name. Raises OSError."""
+    data = encode(picture.image, picture.infotext)
+    target = album / file
+    temporary = target.with_name(f".{target.stem}.{uuid4().hex[:8]}.part")
+    try:
+        write_whole(temporary, data)
+        os.replace(temporary, target)
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+    width, height = picture.image.size
+    return Kept(file, picture.seed, picture.infotext, width, height, len(data))
+
+
+def settle(folder: Path) -> None:
+    """Wait until the disk has the names in a folder too, where the system can be asked for that."""
+    with suppress(PermissionError):  # Windows opens no folders
+        opened = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(opened)
+        finally:
+            os.close(opened)
+
+
+def files(album: Path, stem: str) -> Iterator[Path]:
+    """Yield the files that a job has in the album, finished or not."""
+    named = album / stem
+    with suppress(FileNotFoundError), os.scandir(named.parent) as entries:
+        for entry in entries:
+            if entry.name.startswith((f"{named.name}-", f".{named.name}-")):
+                yield Path(entry.path)
+
+
+def discard(album: Path, stem: str) -> None:
+    """Take a job's files out of the album, and the folder of its day when that was the last; raises StorageError."""
+    try:
+        for file in list(files(album, stem)):
+            file.unlink(missing_ok=True)
+    except OSError as error:
+        raise StorageError(f"cannot remove pictures below {printable(album)}: {reason(error)}.") from error
+    with suppress(OSError):
+        (album / stem).parent.rmdir()
+
+
+def prune(store: Store, album: Path, ended_before: float | None = None, most_bytes: int | None = None) -> int:
+    """Forget ended jobs that are too old or too many with their pictures, as Store.prunable() says; return how many.
+
+    Files go first: cut short between the two, the next time finds the job again. Raises StorageError.
+    """
+    jobs = store.prunable(ended_before, most_bytes)
+    for job in jobs:
+        discard(album, job.stem)
+    store.forget(job.id for job in jobs)
+    return len(jobs)

@@ -1,0 +1,93 @@
+"""Between rows of the database and the values of job.py; nothing here decides anything."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from sqlalchemy import Connection, insert, select
+
+from easel.core.client import Progressed
+from easel.core.request import Request
+from easel.jobs.job import ErrorFacts, Job, Kept, Standing
+from easel.jobs.line import places
+from easel.jobs.tables import jobs, pictures, requests
+
+FEW = 500  # numbers named in one question
+
+
+def read_jobs(base: Connection, numbers: Sequence[int]) -> list[Job]:
+    """Return the jobs of these numbers, in their order; numbers that are gone are left out."""
+    found: dict[int, Job] = {}
+    for at in range(0, len(numbers), FEW):
+        found |= read_few(base, numbers[at : at + FEW])
+    return [found[number] for number in numbers if number in found]
+
+
+def read_few(base: Connection, numbers: Sequence[int]) -> dict[int, Job]:
+    """Return the jobs of a few numbers."""
+    both = select(jobs, requests.c.body).join(requests).where(jobs.c.number.in_(numbers))
+    rows = base.execute(both).all()
+    kept: dict[int, list[Kept]] = {}
+    theirs = select(pictures).where(pictures.c.job.in_(numbers)).order_by(pictures.c.job, pictures.c.place)
+    for row in base.execute(theirs):
+        picture = Kept(row.file, row.seed, row.infotext, row.width, row.height, row.bytes)
+        kept.setdefault(row.job, []).append(picture)
+    waiting = [row.number for row in rows if row.state == "queued"]
+    ahead = places(base, waiting) if waiting else {}
+    return {row.number: job_of(row, tuple(kept.get(row.number, ())), ahead.get(row.number)) for row in rows}
+
+
+def read_standings(base: Connection, ids: Sequence[str]) -> list[tuple[str, Standing]]:
+    """Return where the jobs of a few ids stand."""
+    columns = (jobs.c.id, jobs.c.number, jobs.c.state, jobs.c.attempts, jobs.c.progress)
+    rows = base.execute(select(*columns).where(jobs.c.id.in_(ids))).all()
+    waiting = [row.number for row in rows if row.state == "queued"]
+    ahead = places(base, waiting) if waiting else {}
+    return [(row.id, Standing(row.state, row.attempts, steps(row.progress), ahead.get(row.number))) for row in rows]
+
+
+def steps(kept: str | None) -> Progressed | None:
+    """Return progress as it was kept."""
+    return Progressed(**json.loads(kept)) if kept else None
+
+
+def job_of(row: Any, kept: tuple[Kept, ...], place: int | None) -> Job:
+    """Return a row as a job."""
+    return Job(
+        id=row.id,
+        user=row.user,
+        state=row.state,
+        request=Request.model_validate_json(row.body),
+        priority=row.priority,
+        created=row.created,
+        started=row.started,
+        ended=row.ended,
+        attempts=row.attempts,
+        worker=row.worker,
+        error=ErrorFacts(**json.loads(row.error)) if row.error else None,
+        pictures=kept,
+        progress=steps(row.progress),
+        place=place,
+        stem=row.stem,
+    )
+
+
+def write_request(base: Connection, number: int, id: str, request: Request) -> None:
+    """Keep a request, and the words by which its job is found again."""
+    said = (id, request.prompt, request.negative_prompt, request.model)
+    words = searchable("\n".join(said))
+    base.execute(insert(requests).values(job=number, body=request.model_dump_json(), words=words))
+
+
+def write_pictures(base: Connection, number: int, kept: Sequence[Kept]) -> None:
+    """Keep the pictures of a job, in their order."""
+    if kept:
+        base.execute(insert(pictures), [{"job": number, "place": at, **asdict(one)} for at, one in enumerate(kept)])
+
+
+def searchable(text: str) -> str:
+    """Return text as it is compared in a search; PostgreSQL keeps no NUL in a text."""
+    return text.casefold().replace("\0", " ")

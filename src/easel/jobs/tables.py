@@ -1,0 +1,73 @@
+"""The tables of the queue, the same on SQLite and PostgreSQL. Another layout is another number."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Column, Float, ForeignKey, Index, Integer, MetaData, String, Table, Text
+
+LAYOUT = 1
+
+metadata = MetaData()
+
+layout = Table("easel_layout", metadata, Column("number", Integer, primary_key=True))
+
+# number: order of submission. rank: order among the waiting jobs of one user and priority.
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("id", String, nullable=False, unique=True),
+    Column("user", String, nullable=False),
+    Column("state", String, nullable=False),
+    Column("priority", Integer, nullable=False),
+    Column("rank", BigInteger, nullable=False),
+    Column("created", Float(53), nullable=False),
+    Column("started", Float(53)),
+    Column("ended", Float(53)),
+    Column("attempts", Integer, nullable=False),
+    Column("worker", String),
+    Column("error", Text),
+    Column("progress", Text),
+    Column("stem", String, nullable=False, unique=True),
+    Index("jobs_waiting", "state", "priority", "user", "rank"),
+    Index("jobs_of_users", "user", "number"),
+    Index("jobs_ended", "ended"),
+)
+
+# Apart from jobs, for a request may carry pictures and a changed row is written whole.
+requests = Table(
+    "requests",
+    metadata,
+    Column("job", BigInteger, ForeignKey("jobs.number", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column("body", Text, nullable=False),
+    Column("words", Text, nullable=False),
+)
+
+pictures = Table(
+    "pictures",
+    metadata,
+    Column("job", BigInteger, ForeignKey("jobs.number", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column("place", Integer, primary_key=True, autoincrement=False),
+    Column("file", String, nullable=False, unique=True),
+    Column("seed", BigInteger, nullable=False),
+    Column("infotext", Text, nullable=False),
+    Column("width", Integer, nullable=False),
+    Column("height", Integer, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+)
+
+# When each user last had a turn, at each priority: a count, not a time.
+turns = Table(
+    "turns",
+    metadata,
+    Column("user", String, primary_key=True),
+    Column("priority", Integer, primary_key=True, autoincrement=False),
+    Column("last", BigInteger, nullable=False),
+)
+
+# Who runs jobs, and a count that grows as long as they live.
+workers = Table(
+    "workers",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("beats", BigInteger, nullable=False),
+)
