@@ -77,6 +77,17 @@ def test_the_recent_counts_most() -> None:
     assert curve.line == pytest.approx((10, 0.5), rel=0.01)
 
 
+def test_times_that_scatter_do_not_narrow_forwards() -> None:
+    """A machine that others use: forwards take up to thrice as long, the narrow ones as it happens most of all."""
+    scattered, steady = Curve(), Curve()
+    for width, others in ((2, 3.0), (4, 1.0), (2, 1.0), (8, 1.0), (4, 3.0), (8, 1.5), (16, 1.0), (16, 2.5), (2, 1.0)):
+        scattered.observe(width, others * (8 + width))
+        steady.observe(width, 8.0 + width)
+    assert steady.full in (72, 73)  # nine starts to a row, and its rounding
+    assert steady.doubt == pytest.approx(0, abs=1e-5)
+    assert scattered.full > 2 * math.ceil(9 * scattered.line[0] / scattered.line[1])
+
+
 def test_room_is_between_one_and_the_most() -> None:
     costs = Costs()
     assert costs.room("k", 64) == 64

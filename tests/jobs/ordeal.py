@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import multiprocessing
 import random
+import threading
 from collections import Counter
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 from time import monotonic, sleep
@@ -51,13 +53,17 @@ def ordeal(url: str, album: Path, *, kills: int, jobs: int, seed: int, beside: b
         process = context.Process(target=serve, args=(url, album, promised, last, theirs))
         process.start()
         theirs.close()
+        said = [promised]
+        ear = threading.Thread(target=listen, args=(ours, said))  # a pipe that nobody empties would hold the server up
+        ear.start()
         if life < kills:
             sleep(chance.uniform(*LIFE))
         else:
             await_all(url, jobs)
         process.kill()
-        promised = max([promised, *heard(ours)])
         process.join()
+        ear.join()
+        promised = max(said)
         process.close()
         ours.close()
     if beside:
@@ -73,14 +79,11 @@ def ordeal(url: str, album: Path, *, kills: int, jobs: int, seed: int, beside: b
     return tally
 
 
-def heard(pipe: Connection) -> list[int]:
-    """Return what a server had said when it died: of each job the number of the next."""
-    said: list[int] = []
-    try:
+def listen(pipe: Connection, said: list[int]) -> None:
+    """Note what a server says until it dies: of each job the number of the next."""
+    with suppress(EOFError, ConnectionResetError):
         while True:
             said.append(pipe.recv() + 1)
-    except EOFError:
-        return said
 
 
 def await_all(url: str, jobs: int) -> None:

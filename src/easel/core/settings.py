@@ -28,8 +28,8 @@ from easel.core.amounts import amount
 from easel.core.errors import BadValue
 from easel.core.values import translated
 
-# packed: what the file has in blocks or with scales stays so, all else becomes full numbers; stored: float8 and halves
-# of another format stay too, mapped on a processor, and are cast at each forward; cast: full numbers all; float8_*: the
+# packed: what the file has in few bits, float8 too, stays so, all else becomes full numbers; stored: halves of another
+# format stay too, mapped on a processor, and are cast at each forward; cast: full numbers all; float8_*: the
 # full weights of denoisers and of T5 are rounded to float8. With packed and float8_*, autoencoders and CLIPs on a
 # processor are as with stored, elsewhere as with packed.
 Weights = Literal["packed", "stored", "cast", "float8_e4m3", "float8_e5m2"]

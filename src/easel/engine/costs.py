@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 FULL = 0.9  # of the best rows per second, from where on wider forwards only make everybody wait longer
 LEAST_SPREAD = 1e-3  # of widths, relative to their mean square, below which they count as one
+DOUBT = 2.0  # standard errors by which a start may be longer than measured, when it is asked how wide to go
 MEMORY = 0.95  # weight of all that was measured before, at each new measurement
 
 
@@ -27,13 +28,15 @@ class Curve:
     t: float = 0.0
     ww: float = 0.0
     wt: float = 0.0
+    tt: float = 0.0
 
     def observe(self, rows: int, seconds: float) -> None:
         """Take one measurement."""
         if rows not in self.seen:
             self.seen.add(rows)
             return
-        for name, value in (("weight", 1.0), ("w", rows), ("t", seconds), ("ww", rows * rows), ("wt", rows * seconds)):
+        values = {"weight": 1.0, "w": rows, "t": seconds, "ww": rows**2, "wt": rows * seconds, "tt": seconds**2}
+        for name, value in values.items():
             setattr(self, name, MEMORY * getattr(self, name) + value)
 
     @property
@@ -53,6 +56,16 @@ class Curve:
             return self.t / self.weight, 0.0
         return (start, row) if start > 0 else (0.0, self.wt / self.ww)
 
+    @property
+    def doubt(self) -> float:
+        """How many seconds longer than the line's a start may well be; none for two, which any line fits."""
+        if self.weight <= 2 or not self.told:
+            return 0.0
+        across = self.ww - self.w**2 / self.weight
+        along = self.wt - self.w * self.t / self.weight
+        left = max(self.tt - self.t**2 / self.weight - along**2 / across, 0.0) / (self.weight - 2)
+        return DOUBT * math.sqrt(left * (1 / self.weight + (self.w / self.weight) ** 2 / across))
+
     def seconds(self, rows: int) -> float:
         """Return what a forward of so many rows should take, 0 before anything was measured."""
         start, row = self.line
@@ -60,9 +73,17 @@ class Curve:
 
     @property
     def full(self) -> float:
-        """The rows at which the machine is full; infinite while that cannot be told, so that it is tried."""
+        """The rows at which the machine is full; infinite while that cannot be told, so that it is tried.
+
+        Where times scatter, as on a machine that others use, a start looks shorter than it is as often as longer. Too
+        narrow costs everybody, too wide only a wait; so the longest start that the times allow is believed.
+        """
         start, row = self.line
         if row <= 0 or not self.told:
+            return math.inf
+        start += self.doubt
+        row = (self.t - start * self.weight) / self.w
+        if row <= 0:
             return math.inf
         return max(1.0, math.ceil(FULL / (1 - FULL) * start / row - 1e-9))
 

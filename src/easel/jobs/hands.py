@@ -30,7 +30,7 @@ class Hands:
     most_attempts: how often a job is begun at most; whatever ends its server each time shall not do so for ever.
     """
 
-    def __init__(self, database: Database, clock: Callable[[], float], most_attempts: int = MOST_ATTEMPTS) -> None:
+    def __init__(self, database: Database, clock: Callable[[], float], most_attempts: int) -> None:
         self._base = database
         self._clock = clock
         self._most_attempts = most_attempts

@@ -19,7 +19,7 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 from easel.core.errors import BadValue, QueueFull, UnknownJob, UnknownName
 from easel.core.request import Request
 from easel.jobs.database import PATIENCE, Database, open_database
-from easel.jobs.hands import Hands
+from easel.jobs.hands import MOST_ATTEMPTS, Hands
 from easel.jobs.job import ENDED, STATES, Job, Standing, State
 from easel.jobs.line import move, places
 from easel.jobs.rows import FEW, read_jobs, read_standings, searchable, write_request
@@ -46,10 +46,8 @@ class Store(Hands):
     `user` as None stands for whoever may see everything.
     """
 
-    def __init__(
-        self, database: Database, bounds: Bounds, clock: Callable[[], float], most_attempts: int | None = None
-    ) -> None:
-        super().__init__(database, clock, *([most_attempts] if most_attempts else []))
+    def __init__(self, database: Database, bounds: Bounds, clock: Callable[[], float], most_attempts: int) -> None:
+        super().__init__(database, clock, most_attempts)
         self._bounds = bounds
         self.stirred = threading.Event()
 
@@ -224,7 +222,7 @@ def open_store(
     bounds: Bounds = Bounds(),
     clock: Callable[[], float] = time.time,
     patience: float = PATIENCE,
-    most_attempts: int | None = None,
+    most_attempts: int = MOST_ATTEMPTS,
 ) -> Store:
     """Open the queue at a URL, sqlite:///FILE or postgresql://...; what is missing is made.
 

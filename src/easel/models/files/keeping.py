@@ -84,7 +84,7 @@ def low_bits(tensor: Tensor | Packed, keep: Keep, dtype: torch.dtype) -> Packed 
     if keep in ROUNDED and tensor.dtype not in FLOAT8:
         most = torch.finfo(ROUNDED[keep]).max
         tensor = tensor.clamp(-most, most).to(ROUNDED[keep])
-    kept = FLOAT8 if keep in ROUNDED else SHORT if keep == "stored" else {}
+    kept = SHORT if keep == "stored" else FLOAT8
     return as_packed(tensor) if tensor.dtype in kept and tensor.dtype != dtype else None
 
 
