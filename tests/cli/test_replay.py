@@ -216,9 +216,9 @@ def test_info_says_which_request_it_was(easel: Easel, draw: Draw, home: Path) ->
     assert (facts["source"], facts["needs"], facts["ignored"]) == ("easel", [], {})
     request = facts["request"]
     assert (request["seed"], request["width"], request["variation"]) == (7, 32, {"seed": 2, "strength": 0.5})
-    written(home / "start.png", "Steps: 20, Seed: 1, Denoising strength: 0.5, NGMS: 1")
+    written(home / "start.png", "Steps: 20, Seed: 1, Denoising strength: 0.5, Token merging ratio: 0.5")
     facts = json.loads(easel("info", "start.png", "--json").out)
-    assert (facts["source"], facts["needs"], facts["ignored"]) == ("a1111", ["start"], {"NGMS": "1"})
+    assert (facts["source"], facts["needs"], facts["ignored"]) == ("a1111", ["start"], {"Token merging ratio": "0.5"})
     assert facts["request"]["start"] == {"strength": 0.5}
     written(home / "odd.png", "Steps: twenty, Seed: 1, Size: 8x8")
     facts = json.loads(easel("info", "odd.png", "--json").out)

@@ -109,7 +109,10 @@ def serve(
     max_body: Largest = 64,
     queue: QueueUrl = "",
 ) -> None:
-    """Serve pictures to programs and people: a queue on the disk behind HTTP. docs/server.md has examples."""
+    """Serve pictures to programs and people, over HTTP.
+
+    Requests wait in a queue on the disk. docs/server.md has examples.
+    """
     from easel.api.security import Gate, is_local, site
 
     if (tls_cert is None) != (tls_key is None):
