@@ -12,7 +12,7 @@ from easel.cli.endings import say
 from easel.cli.layout import group
 from easel.core.errors import BadValue, UnknownName
 
-app = group("Say who may use a server: names with passwords or keys, hashed in a file.")
+app = group("Say who may use a server that others reach.")
 
 Name = Annotated[str, typer.Argument(metavar="NAME")]
 File = Annotated[
