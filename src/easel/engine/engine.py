@@ -33,7 +33,7 @@ class Engine:
     runs: dict[str, Run] = field(default_factory=dict[str, Run])
     forwards: Counter[str] = field(default_factory=Counter[str])
     rows: Counter[str] = field(default_factory=Counter[str])
-    seconds: Counter[str] = field(default_factory=Counter[str])
+    seconds: dict[str, float] = field(default_factory=dict[str, float])
     costs: Costs = field(default_factory=Costs)
     served: dict[str, float] = field(default_factory=dict[str, float])
 
@@ -87,7 +87,7 @@ class Engine:
         name, rows = type(works[0]).__name__, sum(work.rows for work in works)
         self.forwards[name] += 1
         self.rows[name] += rows
-        self.seconds[name] += seconds
+        self.seconds[name] = self.seconds.get(name, 0.0) + seconds
         self.costs.of(works[0].kind).observe(rows, seconds)
         for run, work in zip(runs, works, strict=True):
             self.served[run.terms.user] += seconds * work.rows / rows
