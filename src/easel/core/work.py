@@ -1,7 +1,7 @@
 """The kinds of work that a recipe yields, and the rows a forward is made of.
 
 A recipe yields one of these and is sent what its docstring names. Work whose `key` is equal shares a forward; what
-differs between rows is data. `kind` is what costs alike; the key adds whose it is where a request wants to be alone.
+differs between rows is data. `kind` is what costs alike; the key is (kind, whose it is where it wants to be alone).
 Nothing here does any work: models perform, the engine decides when.
 """
 
@@ -133,7 +133,9 @@ class Load:
     def kind(self) -> Hashable:
         return ("load", self.wanted)
 
-    key = kind
+    @property
+    def key(self) -> tuple[Hashable, Hashable]:
+        return (self.kind, None)
 
     @property
     def rows(self) -> int:
@@ -153,7 +155,7 @@ class Encode:
         return ("encode", self.model.key("encode"))
 
     @property
-    def key(self) -> Hashable:
+    def key(self) -> tuple[Hashable, Hashable]:
         return (self.kind, id(self) if self.alone else None)
 
     @property
@@ -175,7 +177,7 @@ class EncodeImages:
         return ("encode images", self.model.key("encode_images"), tuple(self.pixels.shape[1:]), self.worn)
 
     @property
-    def key(self) -> Hashable:
+    def key(self) -> tuple[Hashable, Hashable]:
         return (self.kind, id(self) if self.alone else None)
 
     @property
@@ -202,7 +204,7 @@ class Evaluate:
         return ("evaluate", self.model.key("predict"), shape, self.worn, takes)
 
     @property
-    def key(self) -> Hashable:
+    def key(self) -> tuple[Hashable, Hashable]:
         return (self.kind, id(self) if self.alone else None)
 
     @property
@@ -228,7 +230,7 @@ class Decode:
         return ("decode", self.model.key("decode"), tuple(self.latents.shape[1:]), self.worn, self.tile)
 
     @property
-    def key(self) -> Hashable:
+    def key(self) -> tuple[Hashable, Hashable]:
         return (self.kind, id(self) if self.alone else None)
 
     @property
@@ -247,7 +249,7 @@ class Finish:
         return ("finish",)
 
     @property
-    def key(self) -> Hashable:
+    def key(self) -> tuple[Hashable, Hashable]:
         return (self.kind, id(self))
 
     @property

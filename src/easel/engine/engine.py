@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from time import monotonic
+from typing import Any
 
 from easel.core.client import AS_USUAL, Event, Terms
 from easel.core.work import Work
@@ -74,13 +75,13 @@ class Engine:
         """Return what a run waits for and how urgent it is."""
         work = run.pending
         assert work is not None  # runs that wait for nothing are not kept
-        run.expect(self.costs.of(work.kind).seconds(work.rows))
-        return Pending(run.id, work.key, work.rows, run.due, run.terms.priority, self.served[run.terms.user])
+        key = work.key
+        run.expect(self.costs.of(key[0]).seconds(work.rows))
+        return Pending(run.id, key, work.rows, run.due, run.terms.priority, self.served[run.terms.user])
 
-    def _room(self, key: object) -> int:
+    def _room(self, key: Any) -> int:
         """Return how many rows a forward of a key should have at most."""
-        kind = next(run.pending.kind for run in self.runs.values() if run.pending and run.pending.key == key)
-        return self.costs.room(kind, self.max_rows)
+        return self.costs.room(key[0], self.max_rows)
 
     def _note(self, runs: list[Run], works: list[Work], seconds: float) -> None:
         """Count a forward, learn from it, and charge its seconds to the users by their rows."""

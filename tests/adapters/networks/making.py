@@ -32,10 +32,9 @@ def tiny_unet(seed: int = 0, context: int = 32) -> UNet2DConditionModel:
     return unet.requires_grad_(False).eval()
 
 
-def tiny_text(seed: int = 0) -> CLIPTextModel:
-    """Return a text encoder of two layers."""
-    torch.manual_seed(seed)
-    config = CLIPTextConfig(
+def tiny_text_config() -> CLIPTextConfig:
+    """Return the sizes of a text encoder of two layers."""
+    return CLIPTextConfig(
         vocab_size=514,
         hidden_size=32,
         intermediate_size=64,
@@ -45,7 +44,12 @@ def tiny_text(seed: int = 0) -> CLIPTextModel:
         eos_token_id=513,
         pad_token_id=513,
     )
-    return CLIPTextModel(config).requires_grad_(False).eval()
+
+
+def tiny_text(seed: int = 0) -> CLIPTextModel:
+    """Return a text encoder of two layers."""
+    torch.manual_seed(seed)
+    return CLIPTextModel(tiny_text_config()).requires_grad_(False).eval()
 
 
 def seen_by_unet(unet: nn.Module, rows: int = 2, seed: int = 7, context: int = 32) -> Tensor:

@@ -18,13 +18,23 @@ from peft import LoHaConfig, LoKrConfig, LoraConfig, get_peft_model, get_peft_mo
 from peft.tuners.ia3 import IA3Config
 from safetensors.torch import save_file
 from torch import Tensor, nn
-from transformers import CLIPTextConfig, CLIPTextModelWithProjection
+from transformers import CLIPTextModelWithProjection
 
 from easel.adapters.networks.fitting import fitted
 from easel.adapters.networks.merging import merged
 from easel.adapters.networks.reading import read_network
 from easel.core.errors import Mismatch, Unrecognised, Unsupported
-from tests.adapters.networks.making import kohya, layers, lora, renamed, seen_by_unet, tiny_text, tiny_unet, weights
+from tests.adapters.networks.making import (
+    kohya,
+    layers,
+    lora,
+    renamed,
+    seen_by_unet,
+    tiny_text,
+    tiny_text_config,
+    tiny_unet,
+    weights,
+)
 from tests.adapters.networks.making import written as write
 
 ATTENTION = "down_blocks.0.attentions.0.transformer_blocks.0."
@@ -82,17 +92,7 @@ def written(folder: Path, tensors: dict[str, Tensor], name: str = "network", **m
 @pytest.fixture(scope="module")
 def parts() -> dict[str, nn.Module]:
     """The parts of a tiny SDXL, as far as names go."""
-    config = CLIPTextConfig(
-        vocab_size=514,
-        hidden_size=32,
-        intermediate_size=64,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        bos_token_id=512,
-        eos_token_id=513,
-        pad_token_id=513,
-    )
-    second = CLIPTextModelWithProjection(config).requires_grad_(False)
+    second = CLIPTextModelWithProjection(tiny_text_config()).requires_grad_(False)
     return {"unet": tiny_unet(), "text_encoder": tiny_text(), "text_encoder_2": second}
 
 
