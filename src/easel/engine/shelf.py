@@ -172,10 +172,13 @@ class Shelf:
     def _forget_for(self, coming: int) -> None:
         """Forget models until `coming` bytes of weights fit beside those that stay."""
         from easel.models.accelerate import ram_budget
+        from easel.models.cpu.convolutions import laid_out
         from easel.models.memory.moving import weights_of
         from easel.models.memory.residency import leaving
 
         sizes = {place: weights_of(model.parts.values()) for place, model in self._models.items()}
+        for place, model in self._models.items():
+            sizes[place] += sum(map(laid_out, model.parts.values()))
         for place in leaving(sizes, coming, ram_budget(self._settings.ram)):
             del self._models[place]
 

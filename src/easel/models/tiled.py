@@ -18,6 +18,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from diffusers.models.resnet import ResnetBlock2D
+from diffusers.models.unets.unet_2d_blocks import UpDecoderBlock2D
+from diffusers.models.upsampling import Upsample2D
 from torch import Tensor
 from torch.nn import Conv2d, GroupNorm
 from torch.nn import functional as F
@@ -199,12 +202,12 @@ def finished(decoder: Any, x: Plane) -> Tensor:
 
 def check_decoder(decoder: Any) -> None:
     """Raise Unsupported for a decoder with layers that cannot be told tile by tile."""
-    plain = {"UpDecoderBlock2D", "ResnetBlock2D", "Upsample2D", "GroupNorm"}
     layers = [decoder.conv_norm_out, *decoder.up_blocks]
     for block in decoder.up_blocks:
         layers += [*block.resnets, *(block.upsamplers or ())]
-    for kind in [type(layer).__name__ for layer in layers]:
-        if kind not in plain:
+    for layer in layers:
+        if not isinstance(layer, (UpDecoderBlock2D, ResnetBlock2D, Upsample2D, GroupNorm)):
+            kind = type(layer).__name__
             raise Unsupported(f"this autoencoder's {kind} cannot decode in tiles; leave out tiled_decode.")
 
 

@@ -14,6 +14,12 @@ from diffusers.models.activations import GEGLU
 from diffusers.models.transformers.transformer_2d import Transformer2DModel
 from torch import Tensor, nn
 
+from easel.models.cpu.attention import attend_by
+from easel.models.cpu.blocks import block_by
+from easel.models.cpu.convolutions import make_ready
+from easel.models.cpu.kernels import kernels
+from easel.models.memory.ram import machine_memory
+
 
 class GatedOnce(GEGLU):
     """A gated linear unit in two products: no pass for the bias, none for GELU, none to take its halves apart.
@@ -57,6 +63,11 @@ def fit(part: nn.Module) -> None:
     for module in part.modules():
         if type(module) in FITTED:
             cast(Any, module).__class__ = FITTED[type(module)]
+    make_ready(part, machine_memory()[1])
+    own = kernels()
+    if own is not None:
+        attend_by(part, own)
+        block_by(part, own)
 
 
 def is_bare(layer: nn.Module) -> bool:
