@@ -17,6 +17,11 @@ OWN: Any = kernels()
 needs_kernel = pytest.mark.skipif(OWN is None, reason="this processor has no AVX-512 BF16, or has AMX beside it")
 
 
+def attention(*parts: Tensor) -> Tensor:
+    query, key, value = parts
+    return F.scaled_dot_product_attention(query, key, value)
+
+
 def asked(heads: int, tokens: int, keys: int, width: int, *, batch: int = 2, spread: float = 1.0) -> list[Tensor]:
     """Query, key and value as linear layers give them: tokens before heads in memory."""
     torch.manual_seed(tokens + keys + width)
@@ -36,8 +41,8 @@ def test_it_is_as_near_to_the_truth_as_torchs(width: int, tokens: int, keys: int
     """Whole blocks and their remainders, one token, keys of a text, and scores far apart."""
     for spread in (0.1, 1.0, 6.0):
         parts = asked(3, tokens, keys, width, spread=spread)
-        truth = F.scaled_dot_product_attention(*(part.double() for part in parts))
-        ours, theirs = OWN.attend(*parts), F.scaled_dot_product_attention(*parts)
+        truth = attention(*(part.double() for part in parts))
+        ours, theirs = OWN.attend(*parts), attention(*parts)
         assert ours.shape == theirs.shape and ours.dtype == torch.bfloat16
         assert off(ours, truth) < 1.1 * off(theirs, truth) + 1e-3
         assert off(ours, truth) < 0.01
@@ -63,7 +68,7 @@ def test_scores_beyond_the_numbers_of_a_softmax_do_not_overflow() -> None:
     query, key, value = asked(2, 40, 80, 64, spread=200.0)
     ours = OWN.attend(query, key, value)
     assert torch.isfinite(ours).all()
-    truth = F.scaled_dot_product_attention(*(part.double() for part in (query, key, value)))
+    truth = attention(*(part.double() for part in (query, key, value)))
     assert off(ours, truth) < 0.02
 
 
@@ -87,7 +92,13 @@ def test_what_the_kernel_does_not_take_is_computed_as_diffusers_does() -> None:
     torch.manual_seed(0)
     x = torch.randn(2, 12, 64)
     mask = torch.zeros(2, 12).masked_fill(torch.rand(2, 12) < 0.5, -1e4)
-    for options in ({}, {"residual_connection": True, "rescale_output_factor": 2.0}, {"qk_norm": "layer_norm"}):
+    choices: list[dict[str, Any]] = [{}, {"qk_norm": "layer_norm"}]
+    choices.append({"residual_connection": True, "rescale_output_factor": 2.0})
+        {},
+        {"residual_connection": True, "rescale_output_factor": 2.0},
+        {"qk_norm": "layer_norm"},
+    )
+    for options in choices:
         plain = Attention(64, heads=1, dim_head=64, **options)
         own = Attention(64, heads=1, dim_head=64, **options)
         own.load_state_dict(plain.state_dict())

@@ -20,8 +20,8 @@ PLENTY = 2**40
 def pair(kernel: int = 3, **options: Any) -> tuple[nn.Conv2d, Any]:
     """A convolution, and one of the same weights that is ready."""
     torch.manual_seed(0)
-    plain = nn.Conv2d(32, 48, kernel, **options).bfloat16().to(memory_format=LIKE).requires_grad_(False)
-    ready = nn.Conv2d(32, 48, kernel, **options).bfloat16().to(memory_format=LIKE).requires_grad_(False)
+    made: Any = [nn.Conv2d(32, 48, kernel, **options).bfloat16().requires_grad_(False) for _ in range(2)]
+    plain, ready = (layer.to(memory_format=LIKE) for layer in made)
     ready.load_state_dict(plain.state_dict())
     make_ready(nn.Sequential(ready), PLENTY)
     assert type(ready) is ReadyConv2d

@@ -22,7 +22,7 @@ class OwnBlock(ResnetBlock2D):
     def forward(self, input_tensor: Tensor, temb: Tensor | None, *args: Any, **kwargs: Any) -> Tensor:
         """Return (n, out, height, width) of x (n, in, height, width); temb: (n, width), the step's embedding."""
         if input_tensor.dtype != HALF or not can(self, input_tensor):
-            return super().forward(input_tensor, temb, *args, **kwargs)
+            return super().forward(input_tensor, cast(Any, temb), *args, **kwargs)
         hidden = self.conv1(normed(self.kernels, self.norm1, input_tensor))
         step = None if temb is None else self.time_emb_proj(self.nonlinearity(temb))  # type: ignore[misc]
         hidden = self.conv2(normed(self.kernels, self.norm2, hidden, step))

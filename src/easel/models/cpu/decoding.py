@@ -10,7 +10,7 @@ weight packed; knows no latents.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import torch
 from diffusers.models.resnet import ResnetBlock2D
@@ -50,7 +50,7 @@ class OwnDecoderBlock(ResnetBlock2D):
         x = together(input_tensor)
         halved = isinstance(self.conv1, HalfConv2d) and isinstance(self.conv2, HalfConv2d)
         if temb is not None or x.dtype != torch.float32 or not halved or not can(self, x):
-            return super().forward(input_tensor, temb, *args, **kwargs)
+            return super().forward(input_tensor, cast(Any, temb), *args, **kwargs)
         hidden = self.conv1(normed(self.kernels, self.norm1, x))
         hidden = self.conv2(normed(self.kernels, self.norm2, hidden))
         return self.kernels.add(x if self.conv_shortcut is None else together(self.conv_shortcut(x)), together(hidden))
