@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from easel.engine.costs import Costs, Curve
+from easel.models.gpu.widths import WIDTHS
 
 
 def taught(start: float, row: float, widths: list[int]) -> Curve:
@@ -95,3 +96,28 @@ def test_room_is_between_one_and_the_most() -> None:
         for _ in range(2):
             costs.of("k").observe(width, float(width))
     assert costs.room("k", 64) == 1
+
+
+def learned(start: float, row: float) -> Costs:
+    costs = Costs()
+    for _ in range(4):
+        for width in (1, 2, 4, 8, 16):
+            costs.of("k").observe(width, start + row * width)
+    return costs
+
+
+def test_of_widths_the_next_costs_no_more() -> None:
+    """Full at 9 or 10 rows; whatever is computed then is 16 wide, so that 16 may come."""
+    costs = learned(1.0, 1.0)
+    assert costs.room("k", 64) in (9, 10)
+    assert costs.room("k", 64, 16, WIDTHS) == 16
+    assert costs.room("k", 64, 40, WIDTHS) == 16
+    assert costs.room("k", 12, 40, WIDTHS) == 12
+
+
+def test_a_forward_that_would_be_filled_with_too_little_gives_way_to_a_narrower() -> None:
+    dear, cheap = learned(1.0, 1.0), learned(30.0, 1.0)
+    assert dear.room("k", 64, 9, WIDTHS) == 8  # 9 rows in 17 seconds together, in 11 apart
+    assert cheap.room("k", 64, 9, WIDTHS) == 16  # 9 rows in 46 seconds together, in 69 apart
+    assert dear.room("k", 64, 15, WIDTHS) == 16
+    assert Costs().room("k", 64, 9, WIDTHS) == 16  # nothing is known, and it is tried

@@ -176,12 +176,16 @@ def house(
         str | None,
         option(SECOND, "--weights", "KIND", "packed, stored, cast, float8_e4m3 or float8_e5m2 [packed]; loading.md."),
     ] = None,
+    compile: Annotated[
+        str | None,
+        option(SECOND, "--compile", "HOW", "off, auto, whole or regions [auto: aside, on a card]; speed.md."),
+    ] = None,
 ) -> dict[str, str]:
     """Return the settings of the house that were given. Raises BadValue in the words of the options."""
     from easel.cli import wishes
     from easel.core.amounts import amount
     from easel.core.errors import BadValue
-    from easel.core.settings import Weights
+    from easel.core.settings import Compile, Weights
 
     given = {name: text for name, text in (("vram", vram), ("ram", ram)) if text is not None}
     for name, text in given.items():
@@ -191,6 +195,8 @@ def house(
             raise BadValue(f"--{name}", text, str(error)) from None
     if weights is not None:
         given["weights"] = wishes.one_of("--weights", weights, get_args(Weights))
+    if compile is not None:
+        given["compile"] = wishes.one_of("--compile", compile, get_args(Compile))
     return given
 
 

@@ -33,6 +33,9 @@ from easel.core.values import translated
 # full weights of denoisers and of T5 are rounded to float8. With packed and float8_*, autoencoders and CLIPs on a
 # processor are as with stored, elsewhere as with packed.
 Weights = Literal["packed", "stored", "cast", "float8_e4m3", "float8_e5m2"]
+# off: forwards as they are; whole, regions: torch.compile of denoisers and decoders as one or by their repeated blocks,
+# at the first forward of each shape; auto: on a card whole and meanwhile as they are, elsewhere off.
+Compile = Literal["off", "auto", "whole", "regions"]
 EIGHT_BITS: tuple[Weights, ...] = ("float8_e4m3", "float8_e5m2")
 
 
@@ -51,6 +54,11 @@ def readable(text: str) -> str:
     return text
 
 
+def readable_or_all(text: str) -> str:
+    """Return an amount as it was written; nothing and 0 stand for all there is. Raises ValueError."""
+    return text if text.strip() in ("", "0") else readable(text)
+
+
 class Settings(BaseSettings):
     """The house's settings.
 
@@ -60,8 +68,12 @@ class Settings(BaseSettings):
     precision: number format of the weights; auto is bfloat16 where the processor has it, else float32.
     threads: processor threads for forwards, 0 for all. answer_mkl: whether MKL is told that an AMD processor is as good
     as Intel's, see models/vendor.py. fused: whether a processor joins the passes of layers, see models/cpu/.
+    compile: what of a model is compiled, see Compile. graphs: whether a card's forwards are recorded and replayed.
+    overlap: whether a card decodes pictures beside other pictures' steps.
     max_rows: rows of one forward at most.
     weights: how the weights of models are kept, see Weights.
+    keep_days, keep_bytes: how long a server keeps jobs that have ended, and how much of their pictures; 0 and nothing
+    keep all. running_each: how many jobs of one user a server runs at once at most, 0 for any number.
     vram: what Easel may take of a graphics card's memory, ram: what loaded models may take of the machine's, both as
     core/amounts.py reads them.
     """
@@ -78,8 +90,14 @@ class Settings(BaseSettings):
     threads: int = Field(default=0, ge=0, le=1024)
     answer_mkl: bool = True
     fused: bool = True
+    compile: Compile = "auto"
+    graphs: bool = True
+    overlap: bool = True
     max_rows: int = Field(default=64, ge=1, le=4096)
     weights: Weights = "packed"
+    keep_days: float = Field(default=0, ge=0, le=36_500)
+    keep_bytes: Annotated[str, AfterValidator(readable_or_all)] = Field(default="", coerce_numbers_to_str=True)
+    running_each: int = Field(default=0, ge=0, le=100_000)
     vram: Annotated[str, AfterValidator(readable)] = "auto"
     ram: Annotated[str, AfterValidator(readable)] = "auto"
 

@@ -6,8 +6,10 @@ Pure arithmetic over what it is told; knows no clock, no torch and no runs.
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
+
+from easel.models.gpu.widths import filled
 
 FULL = 0.9  # of the best rows per second, from where on wider forwards only make everybody wait longer
 LEAST_SPREAD = 1e-3  # of widths, relative to their mean square, below which they count as one
@@ -98,6 +100,20 @@ class Costs:
         """Return the curve of a kind of forward, a new one where it has never run."""
         return self.curves.setdefault(kind, Curve())
 
-    def room(self, kind: Hashable, most: int) -> int:
-        """Return the rows that a forward of a kind should have at most, 1 to `most`."""
-        return int(min(self.of(kind).full, most))
+    def room(self, kind: Hashable, most: int, waiting: int = 0, widths: Sequence[int] = ()) -> int:
+        """Return the rows that a forward of a kind should have at most, 1 to `most`.
+
+        waiting: how many there are; widths: those that forwards are filled up to, rising. A fuller forward of a width
+        costs no more; where two narrower ones cost less than one that is filled up, the first of them it is.
+        """
+        curve = self.of(kind)
+        full = int(min(curve.full, most))
+        if not widths:
+            return full
+        width = next((width for width in widths if width >= full), widths[-1])
+        rows = min(max(waiting, 1), width)
+        narrower = max((width for width in widths if width <= rows), default=widths[0])
+        apart = curve.seconds(narrower) + (curve.seconds(filled(rows - narrower, widths)) if rows > narrower else 0.0)
+        if curve.told and apart < curve.seconds(filled(rows, widths)):
+            return min(narrower, most)
+        return min(width, most)

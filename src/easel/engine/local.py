@@ -17,8 +17,9 @@ from easel.core.figures import Figures
 from easel.core.request import Request
 from easel.core.work import Load, Wanted
 from easel.engine.engine import Engine
+from easel.engine.flights import begin
 from easel.engine.run import Story
-from easel.engine.runner import performer
+from easel.engine.runner import performer, widths_of
 from easel.models.memory.devices import device_memory
 from easel.recipes.common import check, tell
 from easel.recipes.leads import wanted_by
@@ -40,7 +41,7 @@ class LocalClient:
     """Runs requests in a thread of this process; every run in flight shares forwards with the others."""
 
     def __init__(self, shelf: Loaded, *, max_rows: int = 64) -> None:
-        self.engine = Engine(max_rows, performer(shelf.load))
+        self.engine = Engine(max_rows, performer(shelf.load), begin, widths_of)
         self._shelf = shelf
         self._calls: queue.SimpleQueue[Call] = queue.SimpleQueue()
         self._events: dict[str, queue.SimpleQueue[Event]] = {}

@@ -96,6 +96,11 @@ def together(works: Sequence[Work], load: Callable[[Wanted], Any], encode: Encod
             return [work.call() for work in works if isinstance(work, Finish)]
 
 
+def widths_of(work: Work) -> Sequence[int]:
+    """Return the widths that the forwards of some work are filled up to, rising; none where they are not."""
+    return work.model.machine.widths if isinstance(work, Evaluate) and not work.worn else ()
+
+
 def wearing(worn: Sequence[Worn], model: Any) -> ExitStack:
     """Return a context in which `model` wears all of `worn`."""
     stack = ExitStack()

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Protocol
 
 import torch
@@ -17,6 +18,10 @@ from easel.core.amounts import amount
 from easel.core.errors import BadValue, ResourceError, Unsupported
 from easel.core.settings import EIGHT_BITS, Settings, Weights
 from easel.core.work import Networks
+from easel.models.gpu.choosing import forwards_on, lane_on
+from easel.models.gpu.forwards import Forwards, plainly
+from easel.models.gpu.inputs import Inputs
+from easel.models.gpu.lanes import Lane
 from easel.models.memory.devices import CudaDevice, Device
 from easel.models.memory.malloc import keep_freed_memory
 from easel.models.memory.ram import machine_memory
@@ -67,6 +72,7 @@ class Machine:
     residency: who is on the device, where that has memory of its own. wardrobe: who puts networks on parts; without one
     none can be worn. embeddings: those that a text names. weights: how those of denoisers are kept.
     fused: whether a processor may join the passes of layers, see models/cpu/.
+    forwards: who runs forwards faster than as they are, lane: the device's second queue; see models/gpu/.
     """
 
     device: str
@@ -77,6 +83,8 @@ class Machine:
     embeddings: Callable[[str], Sequence[Embedding]] = field(default=no_embeddings, compare=False, repr=False)
     weights: Weights = "packed"
     fused: bool = True
+    forwards: Forwards | None = field(default=None, compare=False, repr=False)
+    lane: Lane | None = field(default=None, compare=False, repr=False)
 
     @property
     def exact_weights(self) -> Weights:
@@ -119,12 +127,40 @@ class Machine:
             return nullcontext()
         return self.wardrobe.wearing(parts, name, rows, left, may_merge=self.residency is None)
 
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """The widths that forwards of denoisers are filled up to, rising; none where they are as wide as their rows."""
+        return () if self.forwards is None else self.forwards.widths
+
+    def denoised(
+        self, part: nn.Module, rows: Mapping[str, Tensor], shared: Mapping[str, Tensor] = MappingProxyType({})
+    ) -> Tensor:
+        """Return what a denoiser makes of rows by its own names, (n, ...) float32 in the machine's memory.
+
+        rows: tensors (n, ...) in the numbers that it reads; shared: those without rows. models/gpu/inputs.py says how a
+        name tells of a mapping within.
+        """
+        if self.forwards is None:
+            return plainly(part, rows, shared, self.device)
+        return self.forwards.denoised(part, Inputs(rows, shared))
+
+    def decoded(self, part: nn.Module, latents: Tensor) -> Tensor:
+        """Return what a decoder makes of latents on the device, (n, 3, height, width) there."""
+        inputs = Inputs({"z": latents})
+        return inputs.given_to(part, "decode") if self.forwards is None else self.forwards.decoded(part, inputs)
+
+    def fetched(self, tensor: Tensor) -> Tensor:
+        """Return numbers of the device as float32 in the machine's memory; from a lane, there when it has landed."""
+        return tensor.to("cpu", torch.float32) if self.lane is None else self.lane.fetched(tensor)
+
     def room(self, *parts: nn.Module) -> int | None:
         """Return the bytes on the device for what these parts compute; None where it has no own memory."""
         return None if self.residency is None else self.residency.room(*parts)
 
     def give_room(self) -> bool:
         """Leave more of the device to what forwards compute; return whether there was more to give."""
+        if self.forwards is not None and self.forwards.forget():
+            return True
         return self.residency is not None and self.residency.give_room()
 
     def restore(self) -> None:
@@ -145,7 +181,8 @@ class Machine:
             threads = torch.get_num_threads()
             name = f"cpu {capability()} {threads} thread{'s' if threads > 1 else ''}{'' if self.fused else ' unfused'}"
         kept = "" if self.weights == "packed" else f" weights {self.weights}"
-        return f"{name} {str(self.dtype).removeprefix('torch.')}{kept} torch {torch.__version__}"
+        way = "" if self.forwards is None else self.forwards.words
+        return f"{name} {str(self.dtype).removeprefix('torch.')}{kept}{way} torch {torch.__version__}"
 
 
 def machine_for(settings: Settings) -> Machine:
@@ -164,8 +201,17 @@ def machine_for(settings: Settings) -> Machine:
     exact = torch.float32 if device == "cpu" else dtype
     if device == "mps" and settings.weights in EIGHT_BITS:
         raise BadValue("setting weights", settings.weights, "packed, stored or cast here; Apple's GPUs have no float8")
+    residency = residency_on(device, settings.vram)
+    memory = 0 if residency is None else residency.total
     return Machine(
-        device, dtype, exact, residency_on(device, settings.vram), weights=settings.weights, fused=settings.fused
+        device,
+        dtype,
+        exact,
+        residency,
+        weights=settings.weights,
+        fused=settings.fused,
+        forwards=forwards_on(device, settings.compile, memory if settings.graphs else 0),
+        lane=lane_on(device, overlap=settings.overlap),
     )
 
 

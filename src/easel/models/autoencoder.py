@@ -120,8 +120,8 @@ class KLAutoencoder:
             if tile:
                 pixels = decode_tiled(self.module, z, max(tile // self.downscale, 1))
             else:
-                pixels = self.module.decode(cast(Any, z), return_dict=False)[0]
-            return (pixels.to("cpu", torch.float32) / 2 + 0.5).clamp(0, 1)
+                pixels = self.machine.decoded(self.module, z)
+            return self.machine.fetched((pixels.float() / 2 + 0.5).clamp(0, 1))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -171,7 +171,7 @@ class TinyAutoencoder:
         with self.machine.using(self.module):
             z = laid_out(latents / self.scale.factor + self.scale.shift, self)
             pixels = cast(Any, self.module.decode(cast(Any, z), return_dict=False))[0]
-            return (pixels.to("cpu", torch.float32) / 2 + 0.5).clamp(0, 1)
+            return self.machine.fetched((pixels.float() / 2 + 0.5).clamp(0, 1))
 
 
 def laid_out(x: Tensor, vae: KLAutoencoder | TinyAutoencoder) -> Tensor:

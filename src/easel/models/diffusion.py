@@ -46,22 +46,21 @@ class UNetModel(LatentModel):
 
         added: what the U-Net is told beside time and text, by diffusers' names.
         """
-        device, dtype = self.machine.device, self.machine.dtype
-        x = self.prediction.input(rows.x, rows.sigma).to(device, dtype)
+        dtype = self.machine.dtype
+        x = self.prediction.input(rows.x, rows.sigma).to(dtype)
         if "inpaint" in rows.extra:
-            x = torch.cat([x, rows.extra["inpaint"].to(device, dtype)], 1)
+            x = torch.cat([x, rows.extra["inpaint"].to(dtype)], 1)
+        read = {
+            "sample": x.contiguous(memory_format=torch.channels_last),
+            "timestep": self.levels.timestep(rows.sigma).to(torch.float32),
+            "encoder_hidden_states": rows.context.to(dtype),
+        }
+        read |= {f"added_cond_kwargs.{name}": value for name, value in (added or {}).items()}
         with (
             self.machine.using(self.unet),
             self.machine.wearing(self.parts, "unet", rows.networks, rows.left),
         ):
-            output: Tensor = self.unet(
-                x.contiguous(memory_format=torch.channels_last),
-                self.levels.timestep(rows.sigma).to(device, torch.float32),
-                rows.context.to(device, dtype),
-                added_cond_kwargs=dict(added) if added else None,
-                return_dict=False,
-            )[0]
-            output = output.to("cpu", torch.float32)
+            output = self.machine.denoised(self.unet, read)
         return self.prediction.denoised(output, rows.x, rows.sigma)
 
 

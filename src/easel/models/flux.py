@@ -94,24 +94,22 @@ class Flux(LatentModel):
 
     def predict(self, rows: Rows) -> Tensor:
         """Return the denoised latent of each row, (n, 16, height, width) float32 on the processor; even sides."""
-        device, dtype = self.machine.device, self.machine.dtype
+        dtype = self.machine.dtype
         height, width = (side // PATCH for side in rows.x.shape[-2:])
-        scale = rows.extra["distilled"].to(device, torch.float32) if self.distilled else None
+        read = {
+            "hidden_states": packed(rows.x).to(dtype),
+            "timestep": rows.sigma.to(torch.float32),
+            "pooled_projections": rows.extra["pooled"].to(dtype),
+            "encoder_hidden_states": rows.context.to(dtype),
+        }
+        if self.distilled:
+            read["guidance"] = rows.extra["distilled"].to(torch.float32)
+        where = {"txt_ids": torch.zeros(rows.context.shape[1], 3), "img_ids": places(height, width)}
         with (
             self.machine.using(self.transformer),
             self.machine.wearing(self.parts, "transformer", rows.networks, rows.left),
         ):
-            output: Tensor = self.transformer(
-                hidden_states=packed(rows.x).to(device, dtype),
-                timestep=rows.sigma.to(device, torch.float32),
-                guidance=scale,
-                pooled_projections=rows.extra["pooled"].to(device, dtype),
-                encoder_hidden_states=rows.context.to(device, dtype),
-                txt_ids=torch.zeros(rows.context.shape[1], 3, device=device),
-                img_ids=places(height, width).to(device),
-                return_dict=False,
-            )[0]
-            output = output.to("cpu", torch.float32)
+            output = self.machine.denoised(self.transformer, read, where)
         return FLOW.denoised(unpacked(output, height, width), rows.x, rows.sigma)
 
 

@@ -86,19 +86,18 @@ class StableDiffusion3(LatentModel):
 
     def predict(self, rows: Rows) -> Tensor:
         """Return the denoised latent of each row, (n, 16, height, width) float32 on the processor; even sides."""
-        device, dtype = self.machine.device, self.machine.dtype
+        dtype = self.machine.dtype
+        read = {
+            "hidden_states": rows.x.to(dtype),
+            "encoder_hidden_states": rows.context.to(dtype),
+            "pooled_projections": rows.extra["pooled"].to(dtype),
+            "timestep": self.levels.timestep(rows.sigma).to(torch.float32),
+        }
         with (
             self.machine.using(self.transformer),
             self.machine.wearing(self.parts, "transformer", rows.networks, rows.left),
         ):
-            output: Tensor = self.transformer(
-                hidden_states=rows.x.to(device, dtype),
-                encoder_hidden_states=rows.context.to(device, dtype),
-                pooled_projections=rows.extra["pooled"].to(device, dtype),
-                timestep=self.levels.timestep(rows.sigma).to(device, torch.float32),
-                return_dict=False,
-            )[0]
-            output = output.to("cpu", torch.float32)
+            output = self.machine.denoised(self.transformer, read)
         return FLOW.denoised(output, rows.x, rows.sigma)
 
 

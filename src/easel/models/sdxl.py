@@ -112,8 +112,7 @@ def size_of(rows: Rows, downscale: int) -> Tensor:
 
 def added_to(rows: Rows, numbers: Tensor, machine: Machine) -> dict[str, Tensor]:
     """Return what the U-Net is told beside time and text, by diffusers' names. numbers: of the picture, (n, 5 or 6)."""
-    pooled = rows.extra["pooled"].to(machine.device, machine.dtype)
-    return {"text_embeds": pooled, "time_ids": numbers.to(machine.device, torch.float32)}
+    return {"text_embeds": rows.extra["pooled"].to(machine.dtype), "time_ids": numbers.to(torch.float32)}
 
 
 def load(identity: Identity, source: Source, machine: Machine) -> StableDiffusionXL | Refiner:
