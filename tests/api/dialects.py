@@ -8,6 +8,7 @@ from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 
@@ -39,8 +40,13 @@ def serving(
     client: EngineClient,
     users: Iterable[Secret] = (),
     check: Callable[[Request], None] = accepted,
+    tls: tuple[Path, Path] | None = None,
+    **doors: Any,
 ) -> Generator[Served]:
-    """Serve from a folder until the context ends. users: who is known; everybody comes in where nobody is."""
+    """Serve from a folder until the context ends. users: who is known; everybody comes in where nobody is.
+
+    tls: a certificate's file and its key's. doors: what else the app is made with.
+    """
     settings = Settings(
         models=folder / "models", outputs=folder / "outputs", styles=folder / "styles.csv", wildcards=folder / "lists"
     )
@@ -55,14 +61,16 @@ def serving(
         album=folder / "album",
         check=check,
         gate=Gate(Users(known)) if known else None,
+        **doors,
     )
-    server = uvicorn.Server(uvicorn.Config(made, log_level="error", lifespan="off"))
+    secured: dict[str, Any] = {"ssl_certfile": tls[0], "ssl_keyfile": tls[1]} if tls else {}
+    server = uvicorn.Server(uvicorn.Config(made, log_level="error", lifespan="off", **secured))
     with socket.create_server(("127.0.0.1", 0)) as listening:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
         worker.start()
         thread.start()
         try:
-            yield Served(f"http://127.0.0.1:{listening.getsockname()[1]}", store, settings)
+            yield Served(f"http{'s' if tls else ''}://127.0.0.1:{listening.getsockname()[1]}", store, settings)
         finally:
             server.should_exit = True
             thread.join(10)

@@ -6,6 +6,7 @@ import base64
 import io
 import json
 from collections.abc import Generator
+from typing import Any
 
 import httpx2
 import pytest
@@ -92,14 +93,48 @@ def test_a1111_draws_what_its_words_mean(served: Served, engine: LocalClient) ->
     assert equal(opened(repeated["images"][0]), opened(answer.json()["images"][0]))
 
 
-def test_what_cannot_run_is_refused_before_it_is_queued(served: Served) -> None:
-    body = {"steps": 1, "enable_hr": True, "hr_upscaler": "No such"}
-    answer = httpx2.post(f"{served.url}/sdapi/v1/txt2img", json=body)
-    assert answer.status_code == 422 and "No such" in answer.json()["detail"]
-    own = {"prompt": "a fox", "easel": {"sampler": "No such"}}
-    answer = httpx2.post(f"{served.url}/v1/images/generations", json=own)
-    assert answer.status_code == 400 and "No such" in answer.json()["error"]["message"]
-    assert all(job.state == "done" for job in served.store.list())
+NATIVE = [
+    {"model": "No such"},
+    {"sampler": "No such"},
+    {"schedule": "No such"},
+    {"recipe": "No such"},
+    {"hires": {"scale": 2, "upscaler": "No such"}},
+    {"refiner": {"model": "No such"}},
+    {"components": {"vae": "No such"}},
+    {"prompt": "a fox <lora:No such:1>"},
+]
+A1111 = [
+    {"override_settings": {"sd_model_checkpoint": "No such"}},
+    {"override_settings": {"sd_vae": "No such"}},
+    {"sampler_name": "No such"},
+    {"scheduler": "No such"},
+    {"enable_hr": True, "hr_upscaler": "No such"},
+    {"refiner_checkpoint": "No such", "refiner_switch_at": 0.5},
+    {"prompt": "a fox <lora:No such:1>"},
+    {"script_name": "No such"},
+]
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status"),
+    [
+        *(("/v1/jobs", body, 422) for body in NATIVE),
+        *(("/sdapi/v1/txt2img", {"steps": 1, **body}, 422) for body in A1111),
+        ("/v1/images/generations", {"prompt": "a fox", "model": "No such"}, 404),  # as their own API answers
+        ("/v1/images/generations", {"prompt": "a fox", "easel": {"refiner": {"model": "No such"}}}, 404),
+        *(("/v1/images/generations", {"prompt": "a fox", "easel": body}, 400) for body in NATIVE[1:5]),
+        ("/v1/images/generations", {"prompt": "a fox", "easel": {"components": {"vae": "No such"}}}, 400),
+        ("/v1/images/generations", NATIVE[-1], 400),
+    ],
+    ids=str,
+)
+def test_what_cannot_run_is_refused_before_it_is_queued(
+    served: Served, path: str, body: dict[str, Any], status: int
+) -> None:
+    before = [job.id for job in served.store.list()]
+    answer = httpx2.post(f"{served.url}{path}", json=body)
+    assert answer.status_code == status and "No such" in answer.text, answer.text
+    assert [job.id for job in served.store.list()] == before
 
 
 def test_openai_draws_what_its_words_mean(served: Served, engine: LocalClient) -> None:

@@ -10,9 +10,10 @@ import httpx2
 import pytest
 from starlette.datastructures import Headers
 
-from easel.api.doors import Caller
-from easel.api.security import TRIES, Gate, is_local, site
+from easel.api.security import Gate, header_of, is_local, site
+from easel.api.tries import TRIES
 from easel.api.users import Users, add_to, new_key, read_users, spoken, with_password
+from easel.core.caller import Caller
 from easel.core.errors import BadValue, Forbidden, TooManyTries, Unauthorised
 from tests.api.dialects import serving
 from tests.jobs.playing import Player
@@ -143,3 +144,78 @@ def test_secrets_on_the_command_line_are_never_told() -> None:
 def test_answers_carry_headers(url: str) -> None:
     headers = httpx2.get(f"{url}/v1/healthz").headers
     assert headers["x-content-type-options"] == "nosniff" and "access-control-allow-origin" not in headers
+
+
+def basic(name: str, password: str) -> str:
+    return header_of(name, password)
+
+
+def test_a_right_password_is_no_way_round_the_lock() -> None:
+    gate = Gate(Users([ANN, BOT]))
+    assert come(gate, authorization=basic("ann", "pässword")).name == "ann"
+    for number in range(TRIES):
+        with pytest.raises(Unauthorised):
+            come(gate, authorization=f"Bearer wrong {number}")
+    for password in ("pässword", "wrong"):  # else guessing could go on, by what is remembered
+        with pytest.raises(TooManyTries):
+            come(gate, authorization=basic("ann", password))
+    assert come(gate, address="10.0.0.2", authorization=basic("ann", "pässword")).name == "ann"
+
+
+def test_what_was_right_here_is_looked_at_again_elsewhere() -> None:
+    users = Users([ANN])
+    gate = Gate(users)
+    given = basic("ann", "pässword")
+    come(gate, address="10.0.0.1", authorization=given)
+    assert users.remembered(users.mark(given, "10.0.0.1")) == Caller("ann", admin=False)
+    assert users.remembered(users.mark(given, "10.0.0.2")) is None
+
+
+def test_guesses_at_once_are_counted_like_guesses_in_turn() -> None:
+    gate = Gate(Users([BOT]))
+
+    async def guess(number: int) -> type[Exception] | None:
+        try:
+            await gate.known(f"Bearer guess {number}", "10.0.0.1")
+        except (Unauthorised, TooManyTries) as error:
+            return type(error)
+        return None
+
+    async def all_of_them() -> list[type[Exception] | None]:
+        return await asyncio.gather(*(guess(number) for number in range(5 * TRIES)))
+
+    assert asyncio.run(all_of_them()).count(Unauthorised) == TRIES
+
+
+def test_a_page_that_asks_often_at_once_is_one_try() -> None:
+    gate = Gate(Users([ANN]))
+
+    async def load() -> list[Caller]:
+        return await asyncio.gather(*(gate.known(basic("ann", "pässword"), "10.0.0.1") for _ in range(5 * TRIES)))
+
+    assert asyncio.run(load()) == [Caller("ann", admin=False)] * 5 * TRIES
+
+
+def test_a_name_costs_as_many_hashes_known_or_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    users = Users([ANN, with_password("ann", "another"), BOT, ROOT])
+    looked: list[str] = []
+    monkeypatch.setattr(users, "_fits", lambda digest, password: bool(looked.append(digest)))
+    for name in ("ann", "root", "bot", "nobody"):
+        assert users.by_password(name, "wrong") is None
+        assert len(looked) == 2, name
+        looked.clear()
+
+
+def test_no_secret_is_written_to_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    gate = Gate(Users([ANN, BOT]))
+    with caplog.at_level(0):
+        for given in (basic("ann", "hunter2"), basic("hunter2", "pässword"), "Bearer hunter2", "Digest hunter2"):
+            with pytest.raises(Unauthorised) as raised:
+                come(gate, address="10.9.8.7", authorization=given)
+            assert "hunter2" not in raised.value.message
+        come(gate, authorization=basic("ann", "pässword"))
+        come(gate, authorization=f"Bearer {KEY}")
+    ours = [record.getMessage() for record in caplog.records]
+    assert any("10.9.8.7" in line for line in ours)
+    for secret in ("hunter2", "pässword", KEY, basic("ann", "hunter2").split()[1]):
+        assert secret not in caplog.text

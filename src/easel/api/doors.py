@@ -14,6 +14,8 @@ from pathlib import Path
 
 from fastapi import Request as HttpRequest
 
+from easel.api.addresses import Addresses
+from easel.core.caller import Caller
 from easel.core.errors import Forbidden, StorageError
 from easel.core.figures import Figures
 from easel.core.request import Request
@@ -22,19 +24,6 @@ from easel.jobs.feed import Feed
 from easel.jobs.job import Job, Kept
 from easel.jobs.store import Store
 from easel.models.library.names import Library
-
-
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """Who asks. name: "" where the house asks for no names. admin: may see and do what is others' too."""
-
-    name: str = ""
-    admin: bool = True
-
-    @property
-    def sees(self) -> str | None:
-        """Whose jobs they may see, in the store's words: None is everybody's."""
-        return None if self.admin else self.name
 
 
 def caller_of(http: HttpRequest) -> Caller:
@@ -89,6 +78,7 @@ class Doors:
 
     album: the folder below which finished pictures stand. check: raises RequestError or ModelError for what cannot run;
     reads no weights. figures: what the engine counts. closing: ends streams with the server.
+    addresses: fetches pictures, None where the house fetches none.
     """
 
     store: Store
@@ -99,6 +89,7 @@ class Doors:
     check: Callable[[Request], None] = accepted
     figures: Callable[[], Figures] = Figures
     closing: Closing = field(default_factory=Closing)
+    addresses: Addresses | None = None
 
     async def submit(self, request: Request, caller: Caller, priority: int = 0, id: str | None = None) -> Job:
         """Keep a request in the queue and return its job; every dialect's requests come through here.
@@ -116,7 +107,11 @@ class Doors:
     def file_of(self, kept: Kept) -> Path:
         """Return where a finished picture stands. Raises StorageError where it is gone, or was led out of the album."""
         path = self.album / kept.file
-        if not path.is_file():
+        try:
+            there = path.is_file()
+        except (OSError, ValueError):  # no file can have such a name
+            there = False
+        if not there:
             raise StorageError(f"picture {kept.file} is no longer there; draw it again with its seed, {kept.seed}.")
         if not path.resolve().is_relative_to(self.album.resolve()):
             raise StorageError(f"picture {kept.file} stands outside of the album, and is not given away.")

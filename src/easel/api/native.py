@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
-from easel.api import native_jobs
+from easel.api import native_jobs, outputs
 from easel.api.doors import Doors
 from easel.api.metrics import Meters
 from easel.api.shown import (
@@ -45,6 +45,7 @@ def routes(doors: Doors, meters: Meters) -> APIRouter:
     """Return the routes of /v1."""
     router = APIRouter(prefix="/v1", responses=ANSWERS)
     router.include_router(native_jobs.routes(doors))
+    router.include_router(outputs.routes(doors))
     router.include_router(lists(doors))
     router.include_router(house(doors, meters))
     return router

@@ -22,11 +22,14 @@ from easel.core.errors import BadValue, shown
 from easel.core.request import Request
 from easel.jobs.feed import Ended, News
 from easel.jobs.following import follow
+from easel.jobs.history import DAY, MOST_LISTED
 from easel.jobs.job import Job, State
-from easel.jobs.store import MOST_LISTED, PRIORITIES
+from easel.jobs.store import PRIORITIES
 
 LONGEST_WAIT = 60.0  # seconds that an answer may be waited for; proxies give up after a minute
 FOREVER = "private, max-age=31536000, immutable"  # a finished picture never changes
+
+DAY_ALONE = f"^{DAY.pattern}$"
 
 Responses = dict[int | str, dict[str, Any]]
 Me = Annotated[Caller, Depends(caller_of)]
@@ -80,6 +83,16 @@ def asking(doors: Doors) -> APIRouter:
         """Queue a failed or cancelled job again."""
         return shown_job(doors.store.retry(id, me.sees))
 
+    @router.post("/{id}/pictures/{number}/favourite", responses=UNKNOWN)
+    def favourite(
+        id: Id,
+        number: Annotated[int, Path(ge=0, le=10**6)],
+        me: Me,
+        on: Annotated[bool, Query(description="false takes it back.")] = True,
+    ) -> JobShown:
+        """Say that a picture is a favourite: it and its job are kept however old they are."""
+        return shown_job(doors.store.favourite(id, number, on, me.sees))
+
     @router.post("/{id}/move", responses=UNKNOWN)
     def move(id: Id, me: Me, place: Annotated[int, Query(ge=0, le=10**9, description="0 is the first.")]) -> JobShown:
         """Give a waiting job another place among its user's own of its priority."""
@@ -100,9 +113,11 @@ def following(doors: Doors) -> APIRouter:
         search: Annotated[str, Query(max_length=1000, description="Words in prompt, model or id; all must be.")] = "",
         before: Annotated[str | None, Query(max_length=100, description="`next` of the page before.")] = None,
         limit: Annotated[int, Query(ge=1, le=MOST_LISTED)] = 50,
+        favourites: Annotated[bool, Query(description="Only jobs with a picture that is a favourite.")] = False,
+        day: Annotated[str | None, Query(pattern=DAY_ALONE, description="Only jobs of that day, YYYY-MM-DD.")] = None,
     ) -> JobsShown:
         """List your jobs, the latest first; an admin's list has everybody's."""
-        found = doors.store.list(me.sees, state or (), search, before, limit)
+        found = doors.store.list(me.sees, state or (), search, before, limit, favourites=favourites, day=day)
         return JobsShown(jobs=[shown_job(job) for job in found], next=found[-1].id if len(found) == limit else None)
 
     @router.get("/{id}", responses=UNKNOWN)

@@ -1,6 +1,7 @@
 """Pictures as they travel in JSON: base64, bare or as a data URI; and a kept file in the format that a client wants.
 
-Addresses are never fetched: a picture comes with the request. Opens no picture unless it must change its format.
+Addresses are never fetched here (api/addresses.py may have fetched them before). Opens no picture unless it must change
+its format.
 """
 
 from __future__ import annotations
@@ -14,13 +15,14 @@ from easel.core.errors import BadValue
 from easel.core.limits import MAX_FILE
 
 DATA_URI = re.compile(r"data:[\w.+/-]{0,100}(?:;[\w=.+-]{1,100}){0,4},")
+NO_ADDRESS = "addresses are not fetched without `easel serve --allow-urls`"
 ADDRESS = re.compile(r"[a-z][a-z0-9+.-]{1,20}://", re.IGNORECASE)
 
 
 def file_in(text: str, field: str) -> bytes:
     """Return the bytes of a picture's file that a text holds. Raises BadValue, naming `field`."""
     if ADDRESS.match(text):
-        raise BadValue(field, text, "the picture itself in base64", remedy="addresses are not fetched")
+        raise BadValue(field, text, "the picture itself in base64", remedy=NO_ADDRESS)
     if len(text) > MAX_FILE * 4 // 3 + 200:
         raise BadValue(field, f"{len(text)} characters", f"at most {MAX_FILE // 2**20} MiB")
     head = DATA_URI.match(text)

@@ -1,7 +1,8 @@
-"""Who may come in: a name and a secret, or anybody from this machine; and nothing that another site's page asks for.
+"""Who may come in: a name and a secret, a session, anybody from this machine; and nothing that another site asks for.
 
-A header alone never says who somebody is: Basic brings a name with its password, Bearer a key. Nothing here knows what
-is asked for; api/users.py keeps the secrets.
+A header alone never says who somebody is: Basic brings a name with its password, Bearer a key, a cookie a session that
+one of them began. Nothing here knows what is asked for; api/users.py keeps the secrets, api/guard.py stands before the
+routes.
 """
 
 from __future__ import annotations
@@ -10,32 +11,28 @@ import asyncio
 import base64
 import binascii
 import ipaddress
+import logging
 import time
-from collections import OrderedDict
 from collections.abc import Callable
-from urllib.parse import urlsplit
+from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import SplitResult, urlsplit
 
-from starlette.datastructures import Headers, MutableHeaders
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.datastructures import Headers
 
-from easel.api.doors import Caller
-from easel.api.errors import Refused, Shapes, in_our_words
+from easel.api.sessions import Sessions, token_in
+from easel.api.tries import Tries, Try
 from easel.api.users import Users
-from easel.core.errors import BadValue, EaselError, Forbidden, TooManyTries, Unauthorised, shown
+from easel.core.caller import Caller
+from easel.core.errors import BadValue, Forbidden, Unauthorised, shown
 
-OPEN = frozenset(("/v1/healthz",))  # for load balancers: says whether the house lives, and nothing else
+log = logging.getLogger("easel.api")
+
 READING = frozenset(("GET", "HEAD", "OPTIONS"))
-TRIES, WINDOW = 10, 60.0  # wrong secrets from one address, and in how many seconds
-ADDRESSES = 10_000  # remembered at most
+LOOKERS = 2  # secrets looked at at once; each takes 64 MiB and a core for a moment
 
-HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "Cache-Control": "no-store",
-}
+NEEDED = "a name and password, or a key, is needed; send it as Basic or Bearer authorization, or sign in at /login."
+UNKNOWN = "this name and password, or this key, is not known."
+OWN_PAGE = "with a session only pages of this server may ask; programs send Basic or Bearer authorization."
 
 
 def is_local(host: str) -> bool:
@@ -50,7 +47,7 @@ def is_local(host: str) -> bool:
 
 def site(origin: str) -> str:
     """Return the origin of a site as browsers send it. Raises BadValue."""
-    parts = urlsplit(origin)
+    parts = parts_of(origin)
     if parts.scheme not in ("http", "https") or not parts.netloc or parts.path not in ("", "/") or parts.query:
         raise BadValue("--cors", origin, "a site such as https://example.org", remedy="* would let every page in")
     return f"{parts.scheme}://{parts.netloc.casefold()}"
@@ -72,125 +69,131 @@ class Gate:
         origins: tuple[str, ...] = (),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self.sessions = Sessions(clock)
         self._users = users
         self._anywhere = anywhere or users is not None
         self._origins = origins
-        self._clock = clock
-        self._failures: OrderedDict[str, list[float]] = OrderedDict()
+        self._tries = Tries(clock)
+        self._lookers = ThreadPoolExecutor(LOOKERS, "secrets")
+        self._looking: dict[bytes, asyncio.Task[Caller | None]] = {}
 
-    async def admit(self, method: str, headers: Headers, address: str) -> Caller:
-        """Return who asks. Raises Unauthorised, Forbidden, TooManyTries."""
-        self._check_names(method, headers)
+    @property
+    def asks(self) -> bool:
+        """Whether the house asks for names."""
+        return self._users is not None
+
+    async def admit(self, method: str, headers: Headers, address: str, secure: bool = False) -> Caller:
+        """Return who asks. secure: by https. Raises Unauthorised, Forbidden, TooManyTries."""
+        self.check_names(method, headers)
         if self._users is None:
             return Caller()
-        given = headers.get("authorization", "")
-        known = self._users.remembered(given)
-        if known is not None:
-            return known
-        if not given:
-            raise Unauthorised("a name and password, or a key, is needed; send it as Basic or Bearer authorization.")
-        self._check_failures(address)
-        found = await asyncio.to_thread(known_by, self._users, given)
+        if given := headers.get("authorization", ""):
+            return await self.known(given, address)
+        found = self.sessions.caller(token_in(headers, secure))
         if found is None:
-            self._note_failure(address)
-            raise Unauthorised("this name and password, or this key, is not known.")
-        self._users.remember(given, found)
+            raise Unauthorised(NEEDED)
+        if method not in READING:
+            self.check_own_page(headers, secure)
         return found
 
-    def _check_names(self, method: str, headers: Headers) -> None:
+    async def known(self, given: str, address: str) -> Caller:
+        """Return whom an Authorization header stands for. Raises Unauthorised, TooManyTries.
+
+        From an address with too many wrong secrets no password is looked at, right or wrong, or it could still be
+        guessed; keys cannot, and those that were right pass.
+        """
+        if self._users is None:
+            return Caller()
+        name, secret = parts_in(given)
+        if name is not None:
+            self._tries.check(address)
+        mark = self._users.mark(given, address)
+        if (right := self._users.remembered(mark)) is not None:
+            return right
+        task = self._looking.get(mark)
+        if task is None:  # else the same is looked at this moment: a page that loads asks many times at once
+            one = self._tries.begin(address, name)
+            task = asyncio.create_task(self._look(self._users, name, secret, mark, one))
+            self._looking[mark] = task
+            task.add_done_callback(lambda _: self._looking.pop(mark, None))
+        found = await asyncio.shield(task)
+        if found is None:
+            raise Unauthorised(UNKNOWN)
+        return found
+
+    async def _look(self, users: Users, name: str | None, secret: str, mark: bytes, one: Try) -> Caller | None:
+        """Return whose secret it is, and remember that it was right; as slow for a wrong one."""
+        found = await asyncio.get_running_loop().run_in_executor(self._lookers, users.known, name, secret)
+        if found is None:
+            log.warning("a wrong password or key came from %s", mark_place(one))
+            return None
+        self._tries.forgive(one)
+        users.remember(mark, found)
+        return found
+
+    def check_names(self, method: str, headers: Headers) -> None:
         """Raise Forbidden where the house is called by a strange name, or by another site's page."""
         host = headers.get("host", "")
-        if not self._anywhere and not is_local(named(f"//{host}")):
+        if not self._anywhere and not is_local(parts_of(f"//{host}").hostname or ""):
             raise Forbidden(f"this house is not called {shown(host)}; open it as localhost, or serve it with --listen.")
         origin = headers.get("origin")
         if method in READING or origin in self._origins:
             return
-        if origin is not None and urlsplit(origin).netloc.casefold() != host.casefold():
+        if origin is not None and parts_of(origin).netloc.casefold() != host.casefold():
             raise Forbidden(f"pages of {shown(origin)} may not ask; `easel serve --cors ORIGIN` lets them.")
         if origin is None and headers.get("sec-fetch-site") in ("cross-site", "same-site"):
             raise Forbidden("pages of other sites may not ask; `easel serve --cors ORIGIN` lets them.")
 
-    def _check_failures(self, address: str) -> None:
-        """Raise TooManyTries for an address from which too many wrong secrets came."""
-        since = self._clock() - WINDOW
-        recent = [when for when in self._failures.get(address, ()) if when > since]
-        if len(recent) >= TRIES:
-            raise TooManyTries(int(recent[0] - since) + 1)
+    def check_own_page(self, headers: Headers, secure: bool) -> None:
+        """Raise Forbidden unless the browser says that a page of this very server asks.
 
-    def _note_failure(self, address: str) -> None:
-        """Remember a wrong secret."""
-        times = self._failures.setdefault(address, [])
-        times.append(self._clock())
-        del times[:-TRIES]
-        self._failures.move_to_end(address)
-        if len(self._failures) > ADDRESSES:
-            self._failures.popitem(last=False)
+        A cookie comes along whoever asks, so that what changes something needs more than that (CSRF). Says the browser
+        neither Origin nor Sec-Fetch-Site, nobody is let in.
+        """
+        origin, asked = headers.get("origin"), headers.get("sec-fetch-site")
+        if asked not in (None, "same-origin") or (origin is None and asked is None):
+            raise Forbidden(OWN_PAGE)
+        if origin is None:
+            return
+        parts = parts_of(origin)
+        schemes = ("https",) if secure else ("http", "https")  # a tunnel may bring https here as http
+        if parts.scheme not in schemes or parts.netloc.casefold() != headers.get("host", "").casefold():
+            raise Forbidden(OWN_PAGE)
 
 
-def known_by(users: Users, given: str) -> Caller | None:
-    """Return whom an Authorization header stands for, None for nobody; takes as long for either."""
+def parts_in(given: str) -> tuple[str | None, str]:
+    """Return the name, None for a key alone, and the secret in an Authorization header; ("", "") for nonsense."""
     scheme, _, secret = given.partition(" ")
     match scheme.casefold():
         case "bearer":
-            return users.by_key(secret.strip())
+            return None, secret.strip()
         case "basic":
             try:
                 name, _, password = base64.b64decode(secret.strip(), validate=True).decode().partition(":")
-            except (binascii.Error, UnicodeDecodeError):
-                return None
-            return users.by_password(name, password)
+            except (binascii.Error, ValueError):
+                return "", ""
+            return name, password
         case _:
-            return None
+            return "", ""
 
 
-def named(url: str) -> str:
-    """Return the host in a URL, "" where there is none."""
+def header_of(name: str, secret: str) -> str:
+    """Return the Authorization header of a name and its secret, or of a key alone where the name is empty."""
+    if not name:
+        return f"Bearer {secret}"
+    return f"Basic {base64.b64encode(f'{name}:{secret}'.encode(errors='replace')).decode()}"
+
+
+def mark_place(one: Try) -> str:
+    """Return where a try came from, for the log; its name is not told, it may be a password in the wrong field."""
+    return one.keys[0].removeprefix("at ")
+
+
+def parts_of(url: str) -> SplitResult:
+    """Return a URL's parts, empty ones where it is none."""
     try:
-        return urlsplit(url).hostname or ""
+        parts = urlsplit(url)
+        _ = parts.hostname, parts.port
     except ValueError:
-        return ""
-
-
-class Guarded:
-    """The app behind the gate: only who is admitted reaches a route, and every answer carries HEADERS.
-
-    largest_body: bytes that a request may say it has; one that does not say is cut off further in.
-    """
-
-    def __init__(self, app: ASGIApp, gate: Gate, shapes: Shapes, largest_body: int) -> None:
-        self._app = app
-        self._largest_body = largest_body
-        self._gate = gate
-        self._shapes = shapes
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-
-        async def send_with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in HEADERS.items():
-                    headers.setdefault(name, value)
-            await send(message)
-
-        if scope["path"] not in OPEN:
-            address = scope["client"][0] if scope.get("client") else ""
-            try:
-                caller = await self._gate.admit(scope["method"], Headers(scope=scope), address)
-                self._check_size(Headers(scope=scope))
-            except EaselError as error:
-                response = self._shapes.answer(scope["path"], in_our_words(error))
-                await response(scope, receive, send_with_headers)
-                return
-            scope.setdefault("state", {})["caller"] = caller
-        await self._app(scope, receive, send_with_headers)
-
-    def _check_size(self, headers: Headers) -> None:
-        """Raise Refused for a body that is said to be too large."""
-        said = headers.get("content-length", "0")
-        if said.isascii() and said.isdigit() and int(said[:20]) > self._largest_body:
-            allowed = f"at most {self._largest_body // 2**20} MiB; `easel serve --max-body` changes it"
-            raise Refused(413, f"the body has {int(said[:20])} bytes, allowed is {allowed}.")
+        return SplitResult("", "", "", "", "")
+    return parts

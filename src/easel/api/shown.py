@@ -54,6 +54,7 @@ class PictureShown(Shown):
     height: int
     bytes: int
     infotext: str
+    favourite: bool
 
 
 class JobShown(Shown):
@@ -176,6 +177,7 @@ def shown_job(job: Job) -> JobShown:
                 height=kept.height,
                 bytes=kept.bytes,
                 infotext=kept.infotext,
+                favourite=kept.favourite,
             )
             for number, kept in enumerate(job.pictures)
         ],

@@ -23,7 +23,7 @@ from pathlib import Path
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from easel.api.doors import Caller
+from easel.core.caller import Caller
 from easel.core.errors import BadValue, StorageError
 from easel.core.settings import settings_file
 
@@ -68,15 +68,24 @@ class Users:
                 self._keys[one.digest] = one
             else:
                 self._passwords.setdefault(one.name, []).append(one)
+        self._most = max((len(own) for own in self._passwords.values()), default=1)
+
+    def known(self, name: str | None, secret: str) -> Caller | None:
+        """Return who has this name and secret, or this key alone where there is no name; None for nobody."""
+        return self.by_key(secret) if name is None else self.by_password(name, secret)
 
     def by_password(self, name: str, password: str) -> Caller | None:
-        """Return who has this name and password, or has this key for a password; None for nobody."""
+        """Return who has this name and password, or has this key for a password; None for nobody.
+
+        As many hashes are computed for every name, known or not, so that the time tells none.
+        """
         key = self.by_key(password)
-        if key is not None and hmac.compare_digest(key.name.encode(), name.encode()):
+        if key is not None and hmac.compare_digest(key.name.encode(), name.encode(errors="replace")):
             return key
-        found = None
-        for one in self._passwords.get(name, [Secret(name, self._nobody)]):
-            if self._fits(one.digest, password) and one.digest != self._nobody:
+        found, nobody = None, Secret(name, self._nobody)
+        own = self._passwords.get(name, [])
+        for one in (*own, *[nobody] * (self._most - len(own))):
+            if self._fits(one.digest, password) and one is not nobody:
                 found = Caller(one.name, one.admin)
         return found
 
@@ -85,18 +94,19 @@ class Users:
         one = self._keys.get(digest_of(key))
         return None if one is None else Caller(one.name, one.admin)
 
-    def remember(self, given: str, caller: Caller) -> None:
-        """Remember that what was given is right, by a digest that only this process can make."""
-        self._right[self._mark(given)] = caller
+    def mark(self, given: str, address: str) -> bytes:
+        """Return a digest of what was given from an address that only this process can make."""
+        return hmac.digest(self._pepper, f"{address} {given}".encode(errors="replace"), "sha256")
+
+    def remember(self, mark: bytes, caller: Caller) -> None:
+        """Remember that what has this mark is right."""
+        self._right[mark] = caller
         if len(self._right) > REMEMBERED:
             self._right.popitem(last=False)
 
-    def remembered(self, given: str) -> Caller | None:
+    def remembered(self, mark: bytes) -> Caller | None:
         """Return for whom the same was right before."""
-        return self._right.get(self._mark(given))
-
-    def _mark(self, given: str) -> bytes:
-        return hmac.digest(self._pepper, given.encode(errors="replace"), "sha256")
+        return self._right.get(mark)
 
     def _fits(self, digest: str, password: str) -> bool:
         try:

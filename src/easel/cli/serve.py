@@ -6,8 +6,9 @@ Chooses who may come in, opens what is needed and ends it in order; routes and j
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
-from contextlib import closing, nullcontext
+from contextlib import AbstractContextManager, closing, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,11 +16,12 @@ import typer
 
 from easel.cli.drawing import stop_signals
 from easel.cli.endings import leave_at_once, say
-from easel.core.errors import BadValue
+from easel.core.errors import BadValue, Unsupported
 
 if TYPE_CHECKING:
     import uvicorn
 
+    from easel.api.addresses import Addresses
     from easel.api.doors import Closing
     from easel.api.users import Users
 
@@ -50,10 +52,8 @@ Auth = Annotated[
     typer.Option(
         "--auth",
         metavar="NAME:PASSWORD",
-        envvar="EASEL_AUTH",
-        show_envvar=False,
         rich_help_panel=WHO,
-        help="A name and password; others on this machine see it here, not in EASEL_AUTH. May be repeated.",
+        help="A name and password; others on this machine see it here, not in EASEL_AUTH, one a line, nor in --users.",
     ),
 ]
 Keys = Annotated[
@@ -61,10 +61,8 @@ Keys = Annotated[
     typer.Option(
         "--api-key",
         metavar="NAME:KEY",
-        envvar="EASEL_API_KEYS",
-        show_envvar=False,
         rich_help_panel=WHO,
-        help="A name and its key, sent as Bearer; or in EASEL_API_KEYS. May be repeated.",
+        help="A name and its key, sent as Bearer; or in EASEL_API_KEYS, one a line. May be repeated.",
     ),
 ]
 Admins = Annotated[
@@ -74,12 +72,30 @@ Admins = Annotated[
 Open = Annotated[
     bool, typer.Option("--insecure-open", rich_help_panel=WHO, help="Let everybody in who reaches the address.")
 ]
+Share = Annotated[
+    bool,
+    typer.Option(
+        "--share", rich_help_panel=WHERE, help="Make a public link through Gradio's tunnel; needs users or keys."
+    ),
+]
+Shown = Annotated[
+    bool,
+    typer.Option("--open", rich_help_panel=WHERE, help="Open the page in a browser, where somebody can see one."),
+]
 Cors = Annotated[
     list[str] | None,
     typer.Option("--cors", metavar="ORIGIN", rich_help_panel=WEB, help="A site whose pages may ask. May be repeated."),
 ]
 Largest = Annotated[
     int, typer.Option("--max-body", metavar="MIB", min=1, max=4096, rich_help_panel=WEB, help="Largest request.")
+]
+Urls = Annotated[
+    bool,
+    typer.Option(
+        "--allow-urls",
+        rich_help_panel=WEB,
+        help="Let /sdapi/v1 fetch pictures by their addresses, from the public internet alone.",
+    ),
 ]
 QueueUrl = Annotated[
     str,
@@ -90,6 +106,16 @@ QueueUrl = Annotated[
         show_envvar=False,
         rich_help_panel=QUEUE,
         help="The queue's database; outputs/jobs/jobs.sqlite where left out. postgresql://... for several servers.",
+    ),
+]
+Each = Annotated[
+    int | None,
+    typer.Option(
+        "--each",
+        metavar="N",
+        min=0,
+        rich_help_panel=QUEUE,
+        help="Jobs of one user that run at once at most, 0 for any number; the setting running_each.",
     ),
 ]
 
@@ -105,34 +131,45 @@ def serve(
     api_key: Keys = None,
     admin: Admins = None,
     insecure_open: Open = False,
+    share: Share = False,
+    open_page: Shown = False,
     cors: Cors = None,
     max_body: Largest = 64,
+    allow_urls: Urls = False,
     queue: QueueUrl = "",
+    each: Each = None,
 ) -> None:
-    """Serve pictures to programs and people, over HTTP.
+    """Serve pictures to people and programs, over HTTP.
 
     Requests wait in a queue on the disk. docs/server.md has examples.
     """
     from easel.api.security import Gate, is_local, site
+    from easel.core.settings import choosing
 
     if (tls_cert is None) != (tls_key is None):
         raise BadValue("--tls-cert", str(tls_cert or ""), "given together with --tls-key")
     address = EVERYWHERE if listen else host
-    known = users_of(users, auth or [], api_key or [], admin or [])
+    auth, keys = auth or lines_of("EASEL_AUTH"), api_key or lines_of("EASEL_API_KEYS")
+    known = users_of(users, auth, keys, admin or [])
     if known is None and not is_local(address) and not insecure_open:
         need = "an address of this machine alone, or names with secrets"
         raise BadValue(
             "address", address, need, remedy="see --auth, --users and --api-key; --insecure-open does without"
         )
+    if share and known is None:
+        raise Unsupported("--share makes a link for all the world, and needs names: see --auth, --users and --api-key.")
+    if share and tls_cert:
+        raise Unsupported("--share cannot be honoured with --tls-cert; the tunnel speaks https for itself.")
     origins = tuple(site(origin) for origin in cors or [])
     gate = Gate(known, anywhere=not is_local(address), origins=origins)
     scheme = "https" if tls_cert else "http"
     with closing(bound(address, port)) as place:
         shown = f"[{address}]" if ":" in address else address
         ending = Ending(f"{scheme}://{shown}:{place.getsockname()[1]}")
-        with stop_signals(ending.stop):
+        doors = {"gate": gate, "origins": origins, "largest_body": max_body * 2**20}
+        with stop_signals(ending.stop), choosing(running_each=each), link(share, address, place):
             tls = {"ssl_certfile": tls_cert, "ssl_keyfile": tls_key}
-            run(ending, place, queue, tls, gate=gate, origins=origins, largest_body=max_body * 2**20)
+            run(ending, place, queue, tls, open_page, addresses=fetching(allow_urls), **doors)
 
 
 class Ending:
@@ -157,13 +194,18 @@ class Ending:
         self._streams.ask()
 
 
-def run(ending: Ending, place: socket.socket, queue: str, tls: dict[str, Any], **doors: Any) -> None:
-    """Serve at a socket until asked to end; then give what runs back to the queue."""
+def run(
+    ending: Ending, place: socket.socket, queue: str, tls: dict[str, Any], open_page: bool = False, **doors: Any
+) -> None:
+    """Serve at a socket until asked to end; then give what runs back to the queue. open_page: in a browser here."""
     from easel import app
     from easel.api import server
     from easel.api.doors import Closing
     from easel.cli.album import check_writable
+    from easel.cli.screen import show_page
     from easel.core.settings import read_settings
+    from easel.ui import page
+    from easel.ui.house import House
 
     settings, streams = read_settings(), Closing()
     check_writable(settings.outputs)
@@ -178,13 +220,18 @@ def run(ending: Ending, place: socket.socket, queue: str, tls: dict[str, Any], *
             check=serving.check,
             figures=serving.figures,
             closing=streams,
+            pages=("/", *page.PATHS),
             **doors,
         )
+        house = (serving.store, serving.feed, serving.library, settings, serving.album, serving.check, serving.figures)
+        page.mount(web, House(*house))
         http = web_server(web, tls)
         ending.watch(http, streams)
         print(f"Easel serves at {ending.url}", flush=True)
         left = waiting["queued"] + waiting["running"]
         say(f"pictures go to {serving.album}; {f'{left} jobs go on from before; ' if left else ''}Ctrl-C ends it.")
+        if open_page:
+            show_page(ending.url.replace(EVERYWHERE, "127.0.0.1"))  # it waits at the socket until it is answered
         asyncio.run(http.serve(sockets=[place]))
         say("ending after this step; Ctrl-C again leaves at once.")
     say("ended; jobs that were not done go on when it serves again.")
@@ -202,7 +249,7 @@ def web_server(web: Any, tls: dict[str, Any]) -> uvicorn.Server:
         web,
         log_level="warning",
         access_log=False,
-        lifespan="off",
+        lifespan="on",
         ws="none",
         proxy_headers=False,
         server_header=False,
@@ -210,6 +257,29 @@ def web_server(web: Any, tls: dict[str, Any]) -> uvicorn.Server:
         **tls,
     )
     return Server(config)
+
+
+def link(wanted: bool, address: str, place: socket.socket) -> AbstractContextManager[None]:
+    """Return what holds a public link open, or nothing."""
+    if not wanted:
+        return nullcontext()
+    from easel.cli.sharing import shared
+
+    return shared("127.0.0.1" if address == EVERYWHERE else address, place.getsockname()[1], say)
+
+
+def fetching(wanted: bool) -> Addresses | None:
+    """Return what fetches pictures by their addresses, or nothing."""
+    if not wanted:
+        return None
+    from easel.api.addresses import Addresses
+
+    return Addresses()
+
+
+def lines_of(variable: str) -> list[str]:
+    """Return the lines of an environment variable, and take it out: no program that this one starts needs it."""
+    return [line for line in os.environ.pop(variable, "").splitlines() if line.strip()]
 
 
 def bound(address: str, port: int) -> socket.socket:

@@ -1,4 +1,4 @@
-"""Amounts of memory as people write them: 8GB, 75%, auto.
+"""Amounts of memory as people write and read them: 8GB, 75%, auto.
 
 Knows words and numbers; does not know how much memory there is.
 """
@@ -43,3 +43,12 @@ def amount(text: str) -> Amount:
     if unit not in UNITS or int(number * UNITS[unit]) <= 0:
         raise ValueError(ALLOWED)
     return Amount(bytes=int(number * UNITS[unit]))
+
+
+def in_words(size: float) -> str:
+    """Return a number of bytes as people say it: 35 MB, 1.4 GB (powers of ten, as disks and downloads count)."""
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if size < 999.5:
+            return f"{size:.0f} {unit}" if size >= 10 or unit == "bytes" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} TB"

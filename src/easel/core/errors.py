@@ -132,7 +132,9 @@ class TooManyTries(AccessError):
 
     def __init__(self, seconds: int) -> None:
         self.seconds = seconds
-        super().__init__(f"too many wrong passwords or keys from this address; try again in {seconds} seconds.")
+        super().__init__(
+            f"too many wrong passwords or keys from here or for this name; try again in {seconds} seconds."
+        )
 
 
 class Cancelled(EaselError):

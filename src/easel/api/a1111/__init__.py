@@ -42,7 +42,7 @@ def routes(doors: Doors) -> APIRouter:
     drawing.add(router, house)
     controls.add(router, house)
     lists.add(router, house)
-    handling.add(router)
+    handling.add(router, house)
     return router
 
 

@@ -60,11 +60,12 @@ def add(router: APIRouter, house: House) -> None:
     @router.get("/sdapi/v1/options")
     async def options(http: HttpRequest) -> dict[str, Any]:
         """Tell the caller's settings."""
-        return await asyncio.to_thread(option_list, house.doors.library, house.options(caller_of(http)))
+        caller = caller_of(http)
+        return await asyncio.to_thread(lambda: option_list(house.doors.library, house.options(caller)))
 
     @router.post("/sdapi/v1/options")
     async def set_options(given: Annotated[dict[str, Any], Body()], http: HttpRequest) -> None:
-        """Keep settings for the caller's later calls, until the server ends."""
+        """Keep settings for the caller's later calls."""
         await house.set_options(caller_of(http), given)
 
     @router.get("/sdapi/v1/cmd-flags")

@@ -11,6 +11,7 @@ from fastapi import APIRouter
 from fastapi import Request as HttpRequest
 
 from easel.api.a1111.answers import Shown, answer, contact_sheet, sheets_of
+from easel.api.a1111.brought import brought
 from easel.api.a1111.chosen import Asked, asked, where_of
 from easel.api.a1111.house import House
 from easel.api.a1111.infotexts import filled
@@ -48,6 +49,7 @@ async def drawn(house: House, wire: Drawing, caller: Caller) -> dict[str, Any]:
 
     Raises RequestError before anything is queued, and the error of a job that failed.
     """
+    wire = await brought(wire, house.doors.addresses)
     call = await asyncio.to_thread(understood, house, wire, caller)
     task = house.tasks.begin(caller.name, where_of(wire), wire.force_task_id)
     try:

@@ -1,4 +1,7 @@
-"""What the routes of this dialect share: the queue, the calls under way, and what each caller has set."""
+"""What the routes of this dialect share: the queue, the calls under way, and what each caller has set.
+
+Settings are kept beside the queue, so they outlive the server and are the same on every server of one queue.
+"""
 
 from __future__ import annotations
 
@@ -9,25 +12,27 @@ from typing import Any
 
 from easel.api.a1111.asked import model_name
 from easel.api.a1111.listings import model_meant
-from easel.api.a1111.options import USUAL, checked
+from easel.api.a1111.options import REALM, USUAL, checked, still_known
 from easel.api.a1111.tasks import Tasks
 from easel.api.doors import Caller, Doors
 
 
 @dataclass(frozen=True, slots=True)
 class House:
-    """One server's state of this dialect; kept in memory and gone with it."""
+    """One server's state of this dialect. tasks: kept in memory and gone with it."""
 
     doors: Doors
     tasks: Tasks = field(default_factory=Tasks)
-    _kept: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
 
     def options(self, caller: Caller) -> Mapping[str, Any]:
-        """Return what a caller has set."""
-        return self._kept.get(caller.name, {})
+        """Return what a caller has set; asks the database. Raises StorageError."""
+        return still_known(self.doors.store.options(caller.name, REALM))
 
     async def set_options(self, caller: Caller, given: Mapping[str, Any]) -> None:
-        """Keep what a caller sets: all of it, or nothing where one value is refused. Raises RequestError."""
+        """Keep what a caller sets: all of it, or nothing where one value is refused.
+
+        What they set at the same moment elsewhere stays. Raises RequestError, StorageError.
+        """
         found = checked(given)
         for setting, kind in (("sd_model_checkpoint", "checkpoint"), ("sd_vae", "vae")):
             name = model_name(found.get(setting, ""))
@@ -35,4 +40,4 @@ class House:
                 found[setting] = await asyncio.to_thread(model_meant, self.doors.library, name, kind)
             elif setting in found:
                 found[setting] = USUAL[setting]
-        self._kept[caller.name] = {**self.options(caller), **found}
+        await asyncio.to_thread(self.doors.store.set_options, caller.name, REALM, found)

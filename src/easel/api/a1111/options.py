@@ -1,6 +1,7 @@
 """AUTOMATIC1111's settings that mean something here: their usual values, and which others cannot be honoured.
 
-They are read from what a caller keeps by POST /options and from a request's `override_settings`; nothing is global.
+They are read from what a caller keeps by POST /options, beside the queue and for good, and from a request's
+`override_settings`; nothing is global.
 Settings that neither table knows are ignored, as the dialect's clients expect. Where each goes stands in asked.py.
 """
 
@@ -15,6 +16,8 @@ from easel.core.registry import check_kind
 from easel.core.request import Request
 
 Options = Mapping[str, Any]
+
+REALM = "a1111"  # what callers set here is kept under this name
 
 USUAL: Options = MappingProxyType(
     {
@@ -105,3 +108,8 @@ def checked(given: Options) -> dict[str, Any]:
             value = known[value.casefold()]
         found[name] = value
     return found
+
+
+def still_known(kept: Options) -> Options:
+    """Return what was kept, without what an earlier Easel knew and this one does not."""
+    return {name: value for name, value in kept.items() if name in USUAL}
