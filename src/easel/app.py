@@ -56,6 +56,11 @@ def local_client(settings: Settings, library: Library) -> LocalClient:
     return LocalClient(Shelf(library, settings), max_rows=settings.max_rows)
 
 
+def queue_of(settings: Settings, queue: str = "") -> str:
+    """Return the URL of a server's queue: the one that is named, else SQLite in outputs."""
+    return queue or f"sqlite:///{(settings.outputs / ALBUM / 'jobs.sqlite').absolute()}"
+
+
 @contextmanager
 def open_server(settings: Settings, queue: str = "") -> Generator[Serving]:
     """Open the queue, an engine and a worker between them; at the end what runs goes back to the queue.
@@ -63,7 +68,9 @@ def open_server(settings: Settings, queue: str = "") -> Generator[Serving]:
     queue: the URL of its database; SQLite in outputs where left out. Names of models are never paths here: strangers
     ask. Raises BadValue, StorageError.
     """
+    from easel.jobs.bounds import Bounds
     from easel.jobs.feed import Feed
+    from easel.jobs.pruning import keep_of
     from easel.jobs.store import open_store
     from easel.jobs.worker import Worker
     from easel.models.library.names import Library
@@ -71,13 +78,14 @@ def open_server(settings: Settings, queue: str = "") -> Generator[Serving]:
 
     album, feed = settings.outputs / ALBUM, Feed()
     with ExitStack() as opened:
-        store = open_store(queue or f"sqlite:///{(album / 'jobs.sqlite').absolute()}")
+        store = open_store(queue_of(settings, queue), bounds=Bounds(running_each=settings.running_each))
         opened.callback(store.close)
         library = Library(settings, paths=False)
         client = local_client(settings, library)
         opened.callback(client.close)
         opened.callback(Watch(library).close)
-        worker = Worker(store, client, album, feed)
+        keep = keep_of(settings.keep_days, settings.keep_bytes, album)
+        worker = Worker(store, client, album, feed, keep=keep)
         worker.start()
         opened.callback(worker.close)
         yield Serving(store, feed, library, album, client.check, client.figures)

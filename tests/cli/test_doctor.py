@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
+import socket
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from easel.cli.findings import Finding, verdict
-from easel.cli.gpu import GpuFacts, cards_on_bus, driver_version, in_container, judge_gpu
-from easel.cli.machine import allocator, disk, mkl, processor
+from easel.cli.gpu import GpuFacts, cards_on_bus, driver_version, in_container, judge_gpu, library_versions
+from easel.cli.machine import GIB, allocator, disk, judge_disk, missing_models, mkl, processor
+from easel.cli.reach import ReachFacts, came_by, can_be_had, firewall, holder_of, judge_reach
 from tests.cli.conftest import Easel
 
 NVIDIA = GpuFacts("2.13.0", cuda="13.0", cards=frozenset({"nvidia"}), device="/dev/nvidia0", driver="580.95.05")
@@ -33,6 +36,14 @@ AMD = GpuFacts("2.13.0+rocm7.1", rocm="7.1", cards=frozenset({"amd"}), device="/
         (replace(NVIDIA, readable=False), "hint", "may not open /dev/nvidia0", "group"),
         (replace(NVIDIA, driver="535.104.05"), "hint", "535.104.05 is too old for torch's CUDA 13.0", "580 or newer"),
         (replace(NVIDIA, driver="535.104.05", wanted="cuda"), "fix", "too old", "EASEL_DEVICE"),
+        (
+            replace(NVIDIA, driver="570.86.15", libraries=frozenset({"580.95.05"})),
+            "hint",
+            "loaded is 570.86.15, its libraries are 580.95.05",
+            "Restart the machine",
+        ),
+        (replace(NVIDIA, error="Error 802: system not yet initialized"), "hint", "fabric manager", "$ sudo systemctl"),
+        (replace(NVIDIA, error="CUDA unknown error", uvm=False), "hint", "/dev/nvidia-uvm is missing", "modprobe -u"),
         (replace(NVIDIA, error="CUDA error: no kernel image is available"), "hint", "no code for the card", "CUDA"),
         (replace(NVIDIA, error="CUDA unknown error"), "hint", "CUDA unknown error", "nvidia-smi"),
         (replace(AMD, rocm=None), "hint", "not built for it", "ROCm"),
@@ -67,6 +78,9 @@ def test_what_files_say_of_a_gpu(tmp_path: Path) -> None:
     assert cards_on_bus(tmp_path / "wsl") == frozenset({"nvidia"})
     assert (cards_on_bus(tmp_path), driver_version(tmp_path)) == (frozenset({"nvidia"}), "535.104.05")
     assert in_container(tmp_path)
+    put(tmp_path, "usr/lib/x86_64-linux-gnu/libcuda.so.1", "")
+    put(tmp_path, "usr/lib/x86_64-linux-gnu/libcuda.so.580.95.05", "")
+    assert library_versions(tmp_path) == frozenset({"580.95.05"}) and library_versions(tmp_path / "wsl") == frozenset()
 
 
 def test_the_allocator(tmp_path: Path) -> None:
@@ -79,6 +93,13 @@ def test_the_allocator(tmp_path: Path) -> None:
     assert idle.advice[-1] == f'$ export LD_PRELOAD="{library}:$LD_PRELOAD"'
     put(tmp_path, "proc/self/maps", f"7f00-7f01 r-xp 00000000 08:01 1 {library}\n")
     assert allocator(tmp_path) == Finding("allocator", "ok", "TCMalloc")
+
+
+def test_whether_the_c_library_keeps_freed_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("GLIBC_TUNABLES", raising=False)
+    assert "(mallopt has it keep freed memory)" in allocator(tmp_path).found
+    monkeypatch.setenv("GLIBC_TUNABLES", "glibc.malloc.arena_max=1")
+    assert "(mallopt left alone: GLIBC_TUNABLES is set)" in allocator(tmp_path).found
 
 
 def test_a_processor_without_avx2(tmp_path: Path) -> None:
@@ -103,7 +124,77 @@ def test_mkl_doubts_processors_that_are_not_intels(tmp_path: Path, vendor: str, 
 
 
 def test_a_folder_that_is_not_there_yet(tmp_path: Path) -> None:
-    assert "made when needed" in disk("outputs", tmp_path / "new" / "er", needs="Pictures need room").found
+    assert "made when needed" in disk("outputs", tmp_path / "new" / "er", "Make room.").found
+    usual = missing_models(tmp_path / "models", named=False)
+    assert usual.status == "ok" and "easel models download" in usual.advice[0]
+    named = missing_models(tmp_path / "models", named=True)
+    assert (
+        named.status == "hint" and f"no folder {tmp_path}/models" in named.found and "EASEL_MODELS" in named.advice[0]
+    )
+    assert "EASEL_MODEL_FOLDERS" in missing_models(tmp_path, named=True, setting="model_folders").advice[0]
+
+
+@pytest.mark.parametrize(
+    ("free", "total", "status"),
+    [
+        (100 * GIB, 1000 * GIB, "ok"),
+        (GIB - 1, 10 * GIB, "hint"),
+        (10 * GIB, 1000 * GIB, "hint"),
+        (2 * GIB, 8 * GIB, "ok"),
+    ],
+)
+def test_a_disk_that_is_nearly_full(free: int, total: int, status: str) -> None:
+    finding = judge_disk("outputs", "outputs", free, total, "Make room.")
+    assert finding.status == status and bool(finding.advice) == (status == "hint")
+
+
+CLOUD = ReachFacts(7860, addresses=("10.0.0.5",), ssh=("ubuntu", "8.8.8.8", 22))
+
+
+@pytest.mark.parametrize(
+    ("facts", "status", "found", "advice"),
+    [
+        (ReachFacts(7860), "ok", "http://127.0.0.1:7860, for this machine alone", ""),
+        (ReachFacts(7860, free=False, holder="Easel"), "ok", "Easel serves at http://127.0.0.1:7860", ""),
+        (ReachFacts(7860, free=False, holder="python3 (process 9)"), "hint", "in use by python3", "--port 7861"),
+        (ReachFacts(7860, free=False), "hint", "port 7860 is in use", "end that program"),
+        (CLOUD, "ok", "for this machine alone", "$ ssh -L 7860:127.0.0.1:7860 ubuntu@8.8.8.8"),
+        (CLOUD, "ok", "", "With --listen and names (`easel users add`): http://10.0.0.5:7860"),
+        (CLOUD, "ok", "", "A cloud's own firewall must let TCP 7860 in too"),
+        (replace(CLOUD, ssh=("root", "172.17.0.2", 22)), "ok", "", "7860:127.0.0.1:7860 -p PORT root@HOST"),
+        (replace(CLOUD, ssh=("", "8.8.4.4", 2222)), "ok", "", "-p 2222 USER@8.8.4.4"),
+        (replace(CLOUD, container=True), "ok", "", "docker run -p 7860:7860"),
+        (replace(CLOUD, firewall="ufw"), "ok", "", "sudo ufw allow 7860/tcp"),
+        (replace(CLOUD, firewall="firewalld"), "ok", "", "firewall-cmd --add-port=7860/tcp"),
+        (replace(CLOUD, addresses=("2001:db8::7",)), "ok", "", "http://[2001:db8::7]:7860"),
+    ],
+)
+def test_where_a_server_would_be_reached(facts: ReachFacts, status: str, found: str, advice: str) -> None:
+    finding = judge_reach(facts)
+    assert finding.status == status and found in finding.found and advice in " ".join(finding.advice)
+
+
+def test_what_files_say_of_a_firewall(tmp_path: Path) -> None:
+    assert firewall(tmp_path) == ""
+    put(tmp_path, "etc/ufw/ufw.conf", "# ENABLED=yes\nENABLED=no\n")
+    assert firewall(tmp_path) == ""
+    (tmp_path / "sys/fs/cgroup/system.slice/firewalld.service").mkdir(parents=True)
+    assert firewall(tmp_path) == "firewalld"
+    put(tmp_path, "etc/ufw/ufw.conf", "LOGLEVEL=low\nENABLED=yes\n")
+    assert firewall(tmp_path) == "ufw"
+
+
+def test_how_one_came_here() -> None:
+    assert came_by("203.0.113.9 50000 198.51.100.7 22", "ann") == ("ann", "198.51.100.7", 22)
+    assert [came_by(text, "ann") for text in ("", "a b c d", "1.2.3.4 5 nowhere 22")] == [None, None, None]
+
+
+def test_a_port_that_someone_holds() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as held:
+        port = held.getsockname()[1]
+        assert not can_be_had(port)
+        assert f"(process {os.getpid()})" in holder_of(port)
+    assert can_be_had(port)
 
 
 def test_the_verdict() -> None:
@@ -116,7 +207,20 @@ def test_the_verdict() -> None:
 def test_this_machine(easel: Easel, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     shown = easel("doctor")
-    for name in ("python", "torch", "GPU", "processor", "MKL", "allocator", "memory", "settings", "outputs", "models"):
+    names = (
+        "python",
+        "torch",
+        "GPU",
+        "processor",
+        "MKL",
+        "allocator",
+        "memory",
+        "settings",
+        "outputs",
+        "models",
+        "server",
+    )
+    for name in names:
         assert any(line[6:].startswith(name) for line in shown.lines), name
     assert max(len(line) for line in shown.lines if "$ " not in line) <= 80
     said = json.loads(easel("doctor", "--json").out)

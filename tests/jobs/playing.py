@@ -1,7 +1,8 @@
 """An engine's client for the queue's tests, from many threads at once: real pictures, no torch.
 
 What a run does stands in its prompt: "fail" ends it for want of memory, "refuse" is not taken, "break" raises in its
-events, "wait" goes on until it is cancelled; all others take `steps` steps of `pace` seconds.
+events, "wait" goes on until it is cancelled; all others take `steps` steps of `pace` seconds. What has "too late" in
+it is finished although it was cancelled.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ class Player:
                 yield Previewed(Image.new("RGB", (8, 8), (step, 0, 0)))
         with self._lock:
             del self._stops[run]
-        if stop.is_set():
+        if stop.is_set() and "too late" not in request.prompt:
             yield WasCancelled()
         elif "fail" in request.prompt:
             yield Failed(OutOfMemory(2 * 2**30, 2**30, "ask for a smaller picture"))

@@ -94,7 +94,7 @@ from easel.jobs.store import open_store
 
 store = open_store(sys.argv[1])
 store.submit(Request(prompt="before"), id="before")
-resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, resource.RLIM_INFINITY))
+resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, resource.RLIM_INFINITY))
 kept = []
 for number in range(100):
     try:
@@ -123,3 +123,21 @@ def test_a_full_disk_refuses_what_it_cannot_keep_and_keeps_what_it_took(
     assert number > 0
     wanted = {"before", "after", *(f"n{one}" for one in range(number))}
     assert {job.id for job in opened(url).list(limit=1000)} == wanted
+
+
+def test_tables_and_indexes_that_an_earlier_easel_did_not_have_are_made(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/jobs.sqlite"
+    store = open_store(url)
+    job = store.submit(CAT)
+    store.close()
+    base = sqlite3.connect(tmp_path / "jobs.sqlite")
+    for table in ("favourites", "leavings", "options"):
+        base.execute(f"DROP TABLE {table}")
+    base.execute("DROP INDEX jobs_of_states")
+    base.commit()
+    store = open_store(url)
+    store.set_options("anna", "page", {"theme": "dark"})
+    assert store.get(job.id) == job and store.leavings() == [] and store.list(favourites=True) == []
+    store.close()
+    assert base.execute("SELECT count(*) FROM sqlite_master WHERE name = 'jobs_of_states'").fetchone() == (1,)
+    base.close()

@@ -81,12 +81,17 @@ def test_nothing_is_left_of_what_ended_or_was_forgotten(file_store: Store) -> No
 def heard(store: Store, feed: Feed, id: str, *, listeners: int, tell: list[News]) -> list[list[News]]:
     """Return what so many listeners hear when `tell` is told from another thread once all of them listen."""
 
-    async def listen() -> list[News]:
-        return [news async for news in follow(store, feed, id)]
+    told: list[list[News]] = [[] for _ in range(listeners)]
+
+    async def listen(ear: list[News]) -> list[News]:
+        async for news in follow(store, feed, id):
+            ear.append(news)
+        return ear
 
     async def all() -> list[list[News]]:
-        tasks = [asyncio.create_task(listen()) for _ in range(listeners)]
-        await asyncio.sleep(0.3)
+        tasks = [asyncio.create_task(listen(ear)) for ear in told]
+        while not min(map(len, told)):
+            await asyncio.sleep(0.01)
         threading.Thread(target=lambda: [feed.publish(id, news) for news in tell]).start()
         return await asyncio.wait_for(asyncio.gather(*tasks), 20)
 

@@ -13,8 +13,9 @@ from easel.core.client import Progressed
 from easel.core.errors import BadValue, QueueFull, UnknownJob, UnknownName
 from easel.core.pictures import Mask, Start
 from easel.core.request import Request
+from easel.jobs.bounds import Bounds
 from easel.jobs.job import ErrorFacts, Kept
-from easel.jobs.store import Bounds, Store
+from easel.jobs.store import Store
 
 CAT = Request(prompt="a cat", seed=7)
 PICTURE = Kept("2026-11-21/x-0.png", 7, "a cat\nSeed: 7", 64, 32, 100)
@@ -79,6 +80,18 @@ def test_users_take_turns_and_a_newcomer_need_not_wait_for_a_crowd(store: Store)
     store.submit(CAT, user="bert", id="b1")
     assert [store.claim("w").id for _ in range(5)] == ["c0", "a1", "b1", "a2", "a3"]
     assert store.claim("w") is None
+
+
+def test_who_has_enough_at_work_is_passed_over(url: str, opened: Callable[..., Store]) -> None:
+    store = opened(url, bounds=Bounds(running_each=2))
+    for number in range(4):
+        store.submit(CAT, user="anna", id=f"a{number}", priority=5)
+    store.submit(CAT, user="bert", id="b0")
+    assert [store.claim("v").id, store.claim("w").id] == ["a0", "a1"]
+    assert store.claim("w").id == "b0" and store.claim("w") is None
+    store.cancel("a0")
+    assert store.claim("w").id == "a2" and store.claim("w") is None
+    assert store.finish("a1", "w", ()) and store.claim("w").id == "a3"
 
 
 def test_a_larger_priority_goes_first(store: Store) -> None:
@@ -291,7 +304,16 @@ def test_old_jobs_and_large_ones_are_named_for_pruning(url: str, opened: Callabl
     assert [job.id for job in store.prunable(ended_before=1015)] == [ids[1], ids[0]]
     assert [job.id for job in store.prunable(most_bytes=500)] == [ids[0]]
     assert [job.id for job in store.prunable(most_bytes=299)] == [ids[2], ids[1], ids[0]]
-    store.forget([*ids[:2], waits])
+    assert [job.bytes for job in store.prunable(most_bytes=500)] == [100]
+    stems = [store.get(id).stem for id in ids]
+    store.favourite(ids[0], 0)
+    assert [job.id for job in store.prunable(ended_before=1015)] == [ids[1]]
+    assert [job.id for job in store.prunable(most_bytes=299)] == [ids[2], ids[1]]
+    assert store.forget([*ids[:2], waits]) == 1 and store.leavings() == [stems[1]]
+    store.favourite(ids[0], 0, False)
+    assert store.forget([*ids[:2], waits]) == 1 and store.leavings() == sorted(stems[:2])
+    store.swept(stems[:1])
+    assert store.leavings() == [stems[1]]
     assert [job.id for job in store.list()] == [waits, ids[2]]
     with pytest.raises(UnknownJob):
         store.get(ids[0])

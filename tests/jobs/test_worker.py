@@ -14,7 +14,8 @@ from PIL import Image
 
 from easel.core.client import Previewed, Progressed, Terms
 from easel.core.request import Request
-from easel.jobs.album import keep, prune
+from easel.jobs.album import keep
+from easel.jobs.bounds import Bounds
 from easel.jobs.feed import Began, Ended, Feed, News
 from easel.jobs.following import wait_for
 from easel.jobs.job import Job
@@ -161,6 +162,50 @@ def test_a_worker_that_closes_gives_back_what_it_has_not_finished(file_store: St
     assert (given.state, given.attempts, file_store.beats()) == ("queued", 0, {})
 
 
+def test_pictures_that_are_finished_while_the_worker_closes_are_kept(file_store: Store, tmp_path: Path) -> None:
+    late, early = file_store.submit(request("wait, too late to stop", seed=5)), file_store.submit(request("wait"))
+    with working(file_store, Player(), tmp_path / "album"):
+        until(lambda: {file_store.get(one.id).state for one in (late, early)} == {"running"})
+    ended = file_store.get(late.id)
+    assert (ended.state, ended.attempts) == ("done", 1)
+    assert pictures(tmp_path / "album") == [ended.pictures[0].file]
+    assert (file_store.get(early.id).state, file_store.beats()) == ("queued", {})
+
+
+def test_a_database_that_is_locked_while_the_worker_closes_is_asked_again(
+    tmp_path: Path, opened: Callable[..., Store], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("easel.jobs.errand.PATIENCE", 0.2)
+    store = opened(f"sqlite:///{tmp_path}/jobs.sqlite", patience=0.05)
+    job = store.submit(request("wait, too late to stop"))
+    worker = Worker(store, Player(), tmp_path / "album")
+    worker.start()
+    until(lambda: store.get(job.id).state == "running")
+    with closing(sqlite3.connect(tmp_path / "jobs.sqlite", isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        thread = threading.Thread(target=worker.close)
+        thread.start()
+        until(lambda: any(name.endswith(".png") for name in pictures(tmp_path / "album")))
+        other.execute("COMMIT")
+        thread.join()
+    assert store.get(job.id).state == "done"
+
+
+def test_users_run_no_more_at_once_than_they_may(tmp_path: Path, opened: Callable[..., Store]) -> None:
+    store = opened(f"sqlite:///{tmp_path}/jobs.sqlite", bounds=Bounds(running_each=2))
+    anna = [store.submit(request(steps=4), user="anna").id for _ in range(8)]
+    bert = [store.submit(request(steps=4), user="bert").id for _ in range(3)]
+    client = Player(pace=0.01)
+    most = 0
+    with working(store, client, tmp_path / "album") as worker:
+        while not all(store.get(id).has_ended for id in anna + bert):
+            running = [job.user for job in store.list(states=["running"])]
+            most = max(most, len(running))
+            assert max(running.count("anna"), running.count("bert")) <= 2
+        assert {wait_for(store, worker.feed, id, 20).state for id in anna + bert} == {"done"}
+    assert most <= 4 and client.most_at_once <= 4
+
+
 def test_jobs_of_a_worker_that_fell_silent_are_run_again(
     url: str, opened: Callable[..., Store], tmp_path: Path
 ) -> None:
@@ -214,20 +259,3 @@ def test_a_database_in_trouble_loses_no_result(
             other.execute("COMMIT")
         assert wait_for(store, worker.feed, job.id, 20).state == "done"
         until(lambda: worker.trouble is None)
-
-
-def test_pruning_takes_rows_and_files_together(url: str, opened: Callable[..., Store], tmp_path: Path) -> None:
-    now = [1e9]
-    store, album = opened(url, clock=lambda: now[0]), tmp_path / "album"
-    with working(store, Player(), album) as worker:
-        old = wait_for(store, worker.feed, store.submit(request(batch_size=2)).id, 20)
-        now[0] += 86400 * 30
-        new = wait_for(store, worker.feed, store.submit(request()).id, 20)
-    stray = album / old.pictures[0].file
-    stray.with_name(f".{stray.stem}.abc.part").write_bytes(b"half")
-    stray.unlink()  # as after a death between the files and the rows
-    assert prune(store, album, ended_before=now[0] - 86400) == 1
-    assert [job.id for job in store.list()] == [new.id]
-    assert pictures(album) == [new.pictures[0].file]
-    assert prune(store, album, most_bytes=0) == 1
-    assert list(album.iterdir()) == []

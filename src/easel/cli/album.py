@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -65,6 +66,22 @@ def write_bytes(data: bytes, file: Path) -> Path:
         file.parent.mkdir(parents=True, exist_ok=True)
         try:
             write_whole(temporary, data)
+            os.replace(temporary, file)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise cannot_write(file, error) from None
+    return file
+
+
+def write_pieces(pieces: Iterable[bytes], file: Path) -> Path:
+    """Write bytes to `file` as they come, in one move at the end, and return its path. Raises StorageError."""
+    temporary = file.with_name(f".{file.name}.{os.getpid()}.part")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with temporary.open("wb") as opened:
+                opened.writelines(pieces)
             os.replace(temporary, file)
         finally:
             temporary.unlink(missing_ok=True)

@@ -27,8 +27,9 @@ COMMANDS: Table = {
     "replay": ("replay", "replay", "Draw a picture again from its metadata and compare."),
     "prompt": ("prompt", "app", "Find words for prompts; make choices in prompts."),
     "models": ("models", "app", "List, describe, fetch, convert and merge models; list samplers and the like."),
-    "serve": ("serve", "serve", "Serve pictures to programs and people, over HTTP."),
+    "serve": ("serve", "serve", "Serve pictures to people and programs, over HTTP."),
     "users": ("users", "app", "Say who may use a server that others reach."),
+    "outputs": ("outputs", "app", "List pictures by day, pack a day into a zip, forget old ones."),
     "doctor": ("doctor", "doctor", "Say what was found on this machine, and what to do about it."),
 }
 

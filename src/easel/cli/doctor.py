@@ -1,6 +1,7 @@
 """`easel doctor`: what was found on this machine, and what to do about it.
 
-Checks live in gpu.py and machine.py; this file gathers them with those of Easel's own folders and shows the list.
+Checks live in gpu.py, machine.py and reach.py; this file gathers them with those of Easel's own folders and shows the
+list.
 """
 
 from __future__ import annotations
@@ -25,12 +26,15 @@ OLDEST_PYTHON = (3, 11)
 STYLES = {"ok": "green", "hint": "magenta", "fix": "bold red"}
 
 
-def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False) -> None:
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
+    port: Annotated[int, typer.Option("--port", min=1, max=65535, help="The port that a server would have.")] = 7860,
+) -> None:
     """Say what was found on this machine, and what to do about it."""
     from easel.cli.display import json_line
     from easel.cli.findings import verdict
 
-    findings = list(examine())
+    findings = list(examine(port))
     usable, closing = verdict(findings)
     if as_json:
         print(json_line({"usable": usable, "findings": [finding.facts for finding in findings]}))
@@ -40,10 +44,11 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print the findi
         raise typer.Exit(MACHINE)
 
 
-def examine() -> Iterator[Finding]:
-    """Yield every finding; one that fails never hides the next."""
+def examine(port: int) -> Iterator[Finding]:
+    """Yield every finding; one that fails never hides the next. port: that a server would have."""
     from easel.cli.findings import Finding
     from easel.cli.machine import allocator, memory
+    from easel.cli.reach import judge_reach, reach_facts
     from easel.models.vendor import answer_mkl
 
     found = f"{'.'.join(map(str, sys.version_info[:3]))}, {sys.executable}"
@@ -63,6 +68,7 @@ def examine() -> Iterator[Finding]:
     yield finding
     if settings is not None:
         yield from of_folders(settings)
+    yield judge_reach(reach_facts(port))
 
 
 def settings_in_force() -> tuple[Settings | None, Finding]:
@@ -141,16 +147,29 @@ def of_folders(settings: Settings) -> Iterator[Finding]:
 
     try:
         check_writable(settings.outputs)
-        yield disk("outputs", settings.outputs, needs="Pictures need room")
+        yield disk("outputs", settings.outputs, "Make room; `easel outputs prune` forgets a server's old pictures.")
     except StorageError as error:
         yield Finding("outputs", "fix", error.message, ("EASEL_OUTPUTS=FOLDER, or `outputs` in the settings file.",))
-    yield disk("models folder", settings.models, needs="A model takes 2 to 7 GB")
+    yield from of_model_folders(settings)
     usable, broken = Library(settings).identities()
     names = ", ".join(model.name for model in usable)
     advice = tuple(error.message for error in broken)
     if not usable:
         advice = (*advice, f"Put a checkpoint into {settings.models.absolute()}; EASEL_MODELS names another folder.")
     yield Finding("models", "fix" if not usable else "hint" if broken else "ok", names or "none found", advice)
+
+
+def of_model_folders(settings: Settings) -> Iterator[Finding]:
+    """Yield whether the folders of models are there, and the room for more."""
+    from easel.cli.machine import disk, missing_models
+
+    if settings.models.is_dir():
+        yield disk("models folder", settings.models, "A model takes 2 to 7 GB; make room, or name another folder.")
+    else:
+        yield missing_models(settings.models, named="models" in settings.model_fields_set)
+    for folder in settings.model_folders:
+        if not folder.is_dir():
+            yield missing_models(folder, named=True, setting="model_folders")
 
 
 def show_findings(findings: list[Finding], closing: str) -> None:

@@ -26,13 +26,18 @@ VENDORS = {"0x10de": "nvidia", "0x1002": "amd", "0x8086": "intel"}
 DISPLAY_CLASSES = ("0x03", "0x12")  # display controllers and processing accelerators
 OLDEST_DRIVER = {11: (450, 80), 12: (525, 60), 13: (580, 65)}  # NVIDIA's minor-version compatibility, on Linux
 
+LIBRARY = re.compile(r"libcuda\.so\.\d{3}\.[\d.]+")
+LIBRARY_FOLDERS = ("usr/lib/*-linux-gnu", "usr/lib64", "usr/lib")
+
 
 @dataclass(frozen=True, slots=True)
 class GpuFacts:
     """What is known of cards, drivers and torch's build; None or empty where a thing is not there.
 
     usable: names of the cards torch computes on. error: what torch said when it was asked to. cards: vendors on the
-    bus. device: the driver's device file. hidden: the environment variable that hides the cards.
+    bus. device: the driver's device file. driver: NVIDIA's version that is loaded; libraries: the versions of it that
+    are installed; uvm: whether its device for shared memory is there. hidden: the environment variable that hides the
+    cards.
     """
 
     torch: str
@@ -46,6 +51,8 @@ class GpuFacts:
     device: str | None = None
     readable: bool = True
     driver: str | None = None
+    libraries: frozenset[str] = frozenset()
+    uvm: bool = True
     hidden: str | None = None
     container: bool = False
     wanted: str = "auto"
@@ -67,6 +74,8 @@ def gpu_facts(torch: ModuleType, wanted: str, root: Path = Path("/")) -> GpuFact
         device=str(device) if device else None,
         readable=device is None or os.access(device, os.R_OK | os.W_OK),
         driver=driver_version(root),
+        libraries=library_versions(root),
+        uvm=(root / "dev/nvidia-uvm").exists(),
         hidden=hiding_variable(),
         container=in_container(root),
         wanted=wanted,
@@ -145,6 +154,11 @@ def nvidia(facts: GpuFacts) -> tuple[str, tuple[str, ...]]:
         return f"this user may not open {facts.device}", (
             "Add the user to the group that owns it (`ls -l` shows which, often video), then log in again.",
         )
+    if facts.driver and facts.libraries and facts.driver not in facts.libraries:
+        return (
+            f"the NVIDIA driver loaded is {facts.driver}, its libraries are {', '.join(sorted(facts.libraries))}",
+            ("Restart the machine, or the container: an update has replaced one of the two and not yet the other.",),
+        )
     oldest = OLDEST_DRIVER.get(int(facts.cuda.partition(".")[0]))
     if facts.driver and oldest and version_of(facts.driver) < oldest:
         return f"the NVIDIA driver {facts.driver} is too old for torch's CUDA {facts.cuda}", (
@@ -152,6 +166,13 @@ def nvidia(facts: GpuFacts) -> tuple[str, tuple[str, ...]]:
         )
     if "kernel image" in facts.error or "capability" in facts.error:
         return f"this torch has no code for the card ({facts.error})", (f"Choose another CUDA at {LOCALLY}.",)
+    if "system not yet initialized" in facts.error:
+        return "NVIDIA's fabric manager does not run, and these cards need it", (
+            "$ sudo systemctl enable --now nvidia-fabricmanager",
+            "Its version must be the driver's; in a container the host must run it.",
+        )
+    if facts.system == "Linux" and not facts.uvm:
+        return "the device /dev/nvidia-uvm is missing", ("$ sudo nvidia-modprobe -u -c=0",)
     return facts.error or "torch did not say why", ("`nvidia-smi` must show the card; if it does not, restart.",)
 
 
@@ -204,6 +225,16 @@ def driver_version(root: Path) -> str | None:
     """Return the version of NVIDIA's kernel driver, None where none is loaded."""
     match = re.search(r"\b(\d{3}\.\d+(?:\.\d+)?)\b", read(root / "proc/driver/nvidia/version"))
     return match.group(1) if match else None
+
+
+def library_versions(root: Path) -> frozenset[str]:
+    """Return the versions of NVIDIA's driver libraries that are installed."""
+    found: set[str] = set()
+    for folder in LIBRARY_FOLDERS:
+        for file in root.glob(f"{folder}/libcuda.so.*"):
+            if LIBRARY.fullmatch(file.name):
+                found.add(file.name.removeprefix("libcuda.so."))
+    return frozenset(found)
 
 
 def hiding_variable() -> str | None:

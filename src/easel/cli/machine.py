@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 GIB = 2**30
 LITTLE_MEMORY = 2 * GIB  # a Stable Diffusion 1.5 in bfloat16 takes this and its activations
 LITTLE_DISK = GIB
+ROOM, NEARLY_FULL = 20 * GIB, 0.02  # less than both is little too: bytes, and the share of a disk
 LIBRARIES = ("libtcmalloc_minimal.so*", "libtcmalloc.so*", "libjemalloc.so*")
 LIBRARY_FOLDERS = ("usr/lib/*-linux-gnu", "usr/lib64", "usr/lib", "usr/local/lib")
 PACKAGE_OF = {
@@ -95,22 +96,33 @@ def allocator(root: Path = Path("/")) -> Finding:
             return Finding("allocator", "ok", words)
     there = find_allocator(root)
     if there is not None:
+        name = there.name.partition(".")[0].removeprefix("lib")
         return Finding(
             "allocator",
             "hint",
-            f"the C library's; {there.name.partition('.')[0].removeprefix('lib')} is installed but not loaded",
+            f"the C library's{mallopt()}; {name} is installed but not loaded",
             ("Load it for about a tenth more speed on a processor:", f'$ export LD_PRELOAD="{there}:$LD_PRELOAD"'),
         )
     command = next((line for system, line in PACKAGE_OF.items() if system in systems(root)), None)
     return Finding(
         "allocator",
         "hint",
-        "Cannot locate TCMalloc: the C library's allocator is used, about a tenth slower on a processor",
+        f"Cannot locate TCMalloc: the C library's allocator is used{mallopt()}, about a tenth slower on a processor",
         (
             f"$ {command}" if command else "Install TCMalloc (gperftools) with your system's package manager.",
             "`easel doctor` then says how to load it.",
         ),
     )
+
+
+def mallopt() -> str:
+    """Return in words whether Easel may tell the C library to keep freed memory."""
+    from easel.models.memory.malloc import OWN_WORDS, glibc
+
+    told = next((name for name in OWN_WORDS if name in os.environ), None)
+    if glibc() is None:
+        return ""
+    return f" (mallopt left alone: {told} is set)" if told else " (mallopt has it keep freed memory)"
 
 
 def find_allocator(root: Path) -> Path | None:
@@ -163,14 +175,30 @@ def budget(settings: Settings) -> Finding:
     return Finding("budget", "ok", f"{card}, of which {bytes_in_words(residency.budget)} for weights; {ram}")
 
 
-def disk(name: str, folder: Path, *, needs: str) -> Finding:
+def disk(name: str, folder: Path, advice: str) -> Finding:
     """Return how much room there is for `folder`, at the nearest folder that exists."""
-    there = nearest_existing(folder)
-    free = shutil.disk_usage(there).free
-    found = f"{folder}, {bytes_in_words(free)} free" + ("" if folder.exists() else ", made when needed")
-    if free < LITTLE_DISK:
-        return Finding(name, "hint", found, (f"{needs}; make room, or choose another folder.",))
+    usage = shutil.disk_usage(nearest_existing(folder))
+    return judge_disk(
+        name, f"{folder}{'' if folder.exists() else ', made when needed'}", usage.free, usage.total, advice
+    )
+
+
+def judge_disk(name: str, where: str, free: int, total: int, advice: str) -> Finding:
+    """Return the finding for so many bytes free of all that the disk has; a nearly full one is a hint."""
+    found = f"{where}, {bytes_in_words(free)} free"
+    if free < LITTLE_DISK or (free < ROOM and free < total * NEARLY_FULL):
+        return Finding(name, "hint", f"{found} of {bytes_in_words(total)}: the disk is nearly full", (advice,))
     return Finding(name, "ok", found)
+
+
+def missing_models(folder: Path, *, named: bool, setting: str = "models") -> Finding:
+    """Return the finding for a folder of models that is not there; a hint where someone has named it."""
+    ways = ("`easel models download NAME` brings a model there; the starter draws without one.",)
+    if not named:
+        return Finding("models folder", "ok", f"{folder}, made when needed", ways)
+    said = f"`{setting}` in the settings file, or EASEL_{setting.upper()}"
+    advice = (f"Mount or make it, or name the folder you have ({said}).", *(ways if setting == "models" else ()))
+    return Finding("models folder", "hint", f"there is no folder {folder.absolute()}", advice)
 
 
 def cpuinfo(root: Path) -> dict[str, str]:

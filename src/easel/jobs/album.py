@@ -3,7 +3,7 @@
     outputs/jobs/2026-11-21/4f3c0e...-0.png
 
 A job that is run again writes the same names, so a picture has one file however often its server died. Knows files and
-no database but for prune(), which keeps both in step.
+no database; jobs/pruning.py keeps both in step.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from uuid import uuid4
 from easel.core.errors import StorageError
 from easel.core.result import Picture
 from easel.jobs.job import Kept
-from easel.jobs.store import Store
 from easel.media.images import write_whole
 from easel.media.metadata import encode, printable, reason
 
@@ -82,15 +81,3 @@ def discard(album: Path, stem: str) -> None:
         raise StorageError(f"cannot remove pictures below {printable(album)}: {reason(error)}.") from error
     with suppress(OSError):
         (album / stem).parent.rmdir()
-
-
-def prune(store: Store, album: Path, ended_before: float | None = None, most_bytes: int | None = None) -> int:
-    """Forget ended jobs that are too old or too many with their pictures, as Store.prunable() says; return how many.
-
-    Files go first: cut short between the two, the next time finds the job again. Raises StorageError.
-    """
-    jobs = store.prunable(ended_before, most_bytes)
-    for job in jobs:
-        discard(album, job.stem)
-    store.forget(job.id for job in jobs)
-    return len(jobs)

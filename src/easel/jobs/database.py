@@ -142,9 +142,11 @@ def postgresql(url: URL, patience: float) -> Engine:
 
 
 def prepare(database: Database) -> None:
-    """Make the tables where they are missing; raises StorageError where they are of another layout."""
+    """Make tables and indexes where they are missing; raises StorageError where they are of another layout."""
     with database.writing() as base:
         metadata.create_all(base)
+        for index in (index for table in metadata.sorted_tables for index in table.indexes):
+            index.create(base, checkfirst=True)
         found = base.execute(select(layout.c.number)).scalar()
         if found is None:
             base.execute(insert(layout).values(number=LAYOUT))

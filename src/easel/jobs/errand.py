@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from time import sleep
 from typing import NamedTuple
 
 from easel.core.client import Done, EngineClient, Failed, Previewed, Progressed, Terms, WasCancelled
@@ -19,6 +20,7 @@ from easel.jobs.job import ErrorFacts, Job, Kept, facts_of
 from easel.jobs.store import Store
 
 PATIENCE = 1.0  # seconds until a database in trouble is asked again
+LAST_TRIES = 5  # times that it is asked while the house closes
 
 Outcome = tuple[Kept, ...] | ErrorFacts | None  # pictures, a failure, or neither: the run was cancelled
 
@@ -35,20 +37,26 @@ class House(NamedTuple):
 
 
 class Errand:
-    """Runs one job; any thread may drop it meanwhile. progress: its last step."""
+    """Runs one job; any thread may drop or part with it meanwhile. progress: its last step."""
 
     def __init__(self, job: Job, house: House) -> None:
         self.job = job
         self.progress: Progressed | None = None
         self.dropped = False
+        self._stopped = False
         self._house = house
         self._run: str | None = None
         self._lock = threading.Lock()
 
     def drop(self) -> None:
         """Stop the run after its step; what comes of it is not kept, for the job is no longer ours."""
+        self.dropped = True
+        self.stop()
+
+    def stop(self) -> None:
+        """Stop the run after its step; pictures that are finished all the same are kept."""
         with self._lock:
-            self.dropped, run = True, self._run
+            self._stopped, run = True, self._run
         if run is not None:
             self._house.client.cancel(run)
 
@@ -71,12 +79,12 @@ class Errand:
     def _follow(self) -> Outcome:
         """Have the engine run the request, tell the news, and return what came of it."""
         house = self._house
-        if self.dropped:
+        if self._stopped:
             return None
         run = house.client.submit(self.job.request, Terms(self.job.user, self.job.priority))
         with self._lock:
-            self._run, dropped = run, self.dropped
-        if dropped:
+            self._run, stopped = run, self._stopped
+        if stopped:
             house.client.cancel(run)
         for event in house.client.events(run):
             match event:
@@ -115,19 +123,23 @@ class Errand:
         else:
             house.store.cancel(id)  # someone stopped the run itself
             ours = True
-        job = house.store.get(id)
+        try:
+            job = house.store.get(id)
+        except UnknownJob:  # cancelled and forgotten while its files were written
+            return discard(house.album, self.job.stem)
         if ours:
             house.feed.publish(id, Ended(job))
         elif job.state == "cancelled":  # while its files were written
             discard(house.album, self.job.stem)
 
     def _write(self, writing: Callable[[], None]) -> None:
-        """Do what needs the database, again and again while that is in trouble, until the house closes."""
-        while True:
+        """Do what needs the database, again and again while that is in trouble; a few times when the house closes."""
+        tries = LAST_TRIES
+        while tries:
             try:
                 return writing()
             except UnknownJob:
                 return  # cancelled and forgotten meanwhile
             except StorageError:
-                if self._house.closing.wait(PATIENCE):
-                    return
+                tries -= self._house.closing.is_set()
+                sleep(PATIENCE)

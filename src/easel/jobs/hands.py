@@ -28,17 +28,21 @@ class Hands:
     """The workers' side of a store.
 
     most_attempts: how often a job is begun at most; whatever ends its server each time shall not do so for ever.
+    running_each: how many jobs of one user run at once at most, over all workers; 0 for any number.
     """
 
-    def __init__(self, database: Database, clock: Callable[[], float], most_attempts: int) -> None:
+    def __init__(
+        self, database: Database, clock: Callable[[], float], most_attempts: int, running_each: int = 0
+    ) -> None:
         self._base = database
         self._clock = clock
         self._most_attempts = most_attempts
+        self._running_each = running_each
 
     def claim(self, worker: str) -> Job | None:
-        """Give the job that goes next to a worker, None where none waits."""
+        """Give the job that goes next to a worker, None where none waits that may run now."""
         with self._base.writing(lasting=False) as base:
-            number = first(base)
+            number = first(base, self._running_each)
             if number is None:
                 return None
             beat(base, worker)

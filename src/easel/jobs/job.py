@@ -19,7 +19,10 @@ ENDED: tuple[State, ...] = ("done", "failed", "cancelled")
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A finished picture: its file below the album's folder, its seed and infotext, its size in pixels and bytes."""
+    """A finished picture: its file below the album's folder, its seed and infotext, its size in pixels and bytes.
+
+    favourite: whether someone likes it, so that it is never pruned.
+    """
 
     file: str
     seed: int
@@ -27,6 +30,7 @@ class Kept:
     width: int
     height: int
     bytes: int = 0
+    favourite: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,10 @@ of their ranks. No question here sorts all that waits: ten thousand may.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
-from sqlalchemy import Connection, and_, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, and_, func, insert, select, update
 
 from easel.jobs.tables import jobs, turns
 
@@ -25,11 +25,15 @@ class Crowd(NamedTuple):
     rank: int
 
 
-def crowds(base: Connection, priority: int | None = None) -> list[Crowd]:
-    """Return what waits by users and priorities, in the order of their turns; of one priority where given."""
+def crowds(base: Connection, priority: int | None = None, but: Collection[str] = ()) -> list[Crowd]:
+    """Return what waits by users and priorities, in the order of their turns; of one priority where given.
+
+    but: users who have no turn now.
+    """
+    waits = [jobs.c.state == "queued", *([] if priority is None else [jobs.c.priority == priority])]
     few = (
         select(jobs.c.priority, jobs.c.user, func.count().label("waiting"), func.min(jobs.c.rank).label("rank"))
-        .where(jobs.c.state == "queued", *([] if priority is None else [jobs.c.priority == priority]))
+        .where(*waits, *without(but))
         .group_by(jobs.c.priority, jobs.c.user)
         .subquery()
     )
@@ -39,18 +43,37 @@ def crowds(base: Connection, priority: int | None = None) -> list[Crowd]:
     return sorted((Crowd(*row) for row in rows), key=lambda crowd: (-crowd.priority, crowd.last, crowd.rank))
 
 
-def first(base: Connection) -> int | None:
-    """Return the number of the job that goes next, None where none waits."""
-    highest = base.execute(select(func.max(jobs.c.priority)).where(jobs.c.state == "queued")).scalar()
+def first(base: Connection, running_each: int = 0) -> int | None:
+    """Return the number of the job that goes next, None where none waits that may run.
+
+    running_each: how many jobs of one user may run at once; who has as many is passed over. 0 for any number.
+    """
+    busy = at_work(base, running_each) if running_each else []
+    waits = select(func.max(jobs.c.priority)).where(jobs.c.state == "queued", *without(busy))
+    highest = base.execute(waits).scalar()
     if highest is None:
         return None
-    one = crowds(base, highest)[0]
+    one = crowds(base, highest, busy)[0]
     theirs = (jobs.c.state == "queued", jobs.c.priority == one.priority, jobs.c.user == one.user)
     return base.execute(select(jobs.c.number).where(*theirs, jobs.c.rank == one.rank)).scalar_one()
 
 
+def at_work(base: Connection, most: int) -> list[str]:
+    """Return the users of whom `most` jobs run, or more."""
+    running = select(jobs.c.user).where(jobs.c.state == "running").group_by(jobs.c.user)
+    return list(base.execute(running.having(func.count() >= most)).scalars())
+
+
+def without(users: Collection[str]) -> list[ColumnElement[bool]]:
+    """Return the condition that a job is none of these users'."""
+    return [jobs.c.user.not_in(users)] if users else []
+
+
 def places(base: Connection, numbers: Sequence[int]) -> dict[int, int]:
-    """Return how many jobs go before each of these that waits, by number, as long as nobody else comes."""
+    """Return how many jobs go before each of these that waits, by number, as long as nobody else comes.
+
+    Who is passed over for having enough at work keeps their place; others may then begin before them.
+    """
     earlier = jobs.alias()
     own = select(func.count()).where(
         earlier.c.state == "queued",

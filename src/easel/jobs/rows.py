@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, insert, select
 
 from easel.core.client import Progressed
 from easel.core.request import Request
 from easel.jobs.job import ErrorFacts, Job, Kept, Standing
 from easel.jobs.line import places
-from easel.jobs.tables import jobs, pictures, requests
+from easel.jobs.tables import favourites, jobs, pictures, requests
 
 FEW = 500  # numbers named in one question
 
@@ -31,13 +31,24 @@ def read_few(base: Connection, numbers: Sequence[int]) -> dict[int, Job]:
     both = select(jobs, requests.c.body).join(requests).where(jobs.c.number.in_(numbers))
     rows = base.execute(both).all()
     kept: dict[int, list[Kept]] = {}
-    theirs = select(pictures).where(pictures.c.job.in_(numbers)).order_by(pictures.c.job, pictures.c.place)
+    theirs = with_favourites(pictures.c.job.in_(numbers)).order_by(pictures.c.job, pictures.c.place)
     for row in base.execute(theirs):
-        picture = Kept(row.file, row.seed, row.infotext, row.width, row.height, row.bytes)
-        kept.setdefault(row.job, []).append(picture)
+        kept.setdefault(row.job, []).append(kept_of(row))
     waiting = [row.number for row in rows if row.state == "queued"]
     ahead = places(base, waiting) if waiting else {}
     return {row.number: job_of(row, tuple(kept.get(row.number, ())), ahead.get(row.number)) for row in rows}
+
+
+def with_favourites(condition: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
+    """Return the question for some pictures, and for each whether it is a favourite."""
+    liked = and_(favourites.c.job == pictures.c.job, favourites.c.place == pictures.c.place)
+    question = select(pictures, favourites.c.job.is_not(None).label("favourite"))
+    return question.select_from(pictures.outerjoin(favourites, liked)).where(condition)
+
+
+def kept_of(row: Any) -> Kept:
+    """Return a row of with_favourites() as a picture."""
+    return Kept(row.file, row.seed, row.infotext, row.width, row.height, row.bytes, bool(row.favourite))
 
 
 def read_standings(base: Connection, ids: Sequence[str]) -> list[tuple[str, Standing]]:
@@ -85,7 +96,8 @@ def write_request(base: Connection, number: int, id: str, request: Request) -> N
 def write_pictures(base: Connection, number: int, kept: Sequence[Kept]) -> None:
     """Keep the pictures of a job, in their order."""
     if kept:
-        base.execute(insert(pictures), [{"job": number, "place": at, **asdict(one)} for at, one in enumerate(kept)])
+        rows = [{"job": number, "place": at, **asdict(one)} for at, one in enumerate(kept)]
+        base.execute(insert(pictures), [{name: row[name] for name in pictures.c.keys()} for row in rows])  # noqa: SIM118
 
 
 def searchable(text: str) -> str:

@@ -1,7 +1,8 @@
 """The queue on disk: jobs submitted, found, ended, and what their askers may do with them.
 
-Every answer is given after the disk has what it says. What workers do with jobs stands in jobs/hands.py. Knows no
-engine, no files of pictures and no HTTP.
+Every answer is given after the disk has what it says. What workers do with jobs stands in jobs/hands.py, what is told
+of the past in jobs/history.py and jobs/showing.py, what users have set in jobs/options.py. Knows no engine, no files of
+pictures, no HTTP.
 """
 
 from __future__ import annotations
@@ -9,37 +10,32 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import date
 from uuid import uuid4
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, func, insert, select, update
 
-from easel.core.errors import BadValue, QueueFull, UnknownJob, UnknownName
+from easel.core.errors import BadValue, QueueFull
 from easel.core.request import Request
+from easel.jobs.bounds import USUAL, Bounds
 from easel.jobs.database import PATIENCE, Database, open_database
 from easel.jobs.hands import MOST_ATTEMPTS, Hands
-from easel.jobs.job import ENDED, STATES, Job, Standing, State
+from easel.jobs.history import History, number_of
+from easel.jobs.job import STATES, Job, Standing, State
 from easel.jobs.line import move, places
-from easel.jobs.rows import FEW, read_jobs, read_standings, searchable, write_request
-from easel.jobs.tables import jobs, pictures, requests
+from easel.jobs.options import Options
+from easel.jobs.rows import FEW, read_jobs, read_standings, write_request
+from easel.jobs.showing import Showing
+from easel.jobs.tables import jobs
 
 ID = re.compile(r"[A-Za-z0-9_.():-]{1,100}")
 PRIORITIES = range(-100, 101)
 LONGEST_USER = 200  # characters
-MOST_LISTED = 1000
 
 
-@dataclass(frozen=True, slots=True)
-class Bounds:
-    """How many jobs may wait: altogether, and of each user."""
-
-    waiting: int = 100_000
-    waiting_each: int = 10_000
-
-
-class Store(Hands):
+class Store(Hands, History, Options, Showing):
     """The queue; any thread may use it, and any number of processes their own store of the same database.
 
     stirred: set whenever something was asked of the queue in this process, for the worker that waits.
@@ -47,7 +43,7 @@ class Store(Hands):
     """
 
     def __init__(self, database: Database, bounds: Bounds, clock: Callable[[], float], most_attempts: int) -> None:
-        super().__init__(database, clock, most_attempts)
+        super().__init__(database, clock, most_attempts, bounds.running_each)
         self._bounds = bounds
         self.stirred = threading.Event()
 
@@ -81,36 +77,6 @@ class Store(Hands):
         """Return a job. Raises UnknownJob, also for another user's."""
         with self._base.reading() as base:
             return read_jobs(base, [number_of(base, id, user)])[0]
-
-    def list(
-        self,
-        user: str | None = None,
-        states: Iterable[State] = (),
-        search: str = "",
-        before: str | None = None,
-        limit: int = 50,
-    ) -> list[Job]:
-        """Return jobs, the latest first.
-
-        states: only these, all where empty. search: words that all stand in prompt, negative prompt, model or id.
-        before: the id of a job that came later, for the next page. Raises BadValue, UnknownName, UnknownJob.
-        """
-        if not 1 <= limit <= MOST_LISTED:
-            raise BadValue("limit", limit, f"1 to {MOST_LISTED}")
-        wanted = checked(states)
-        question = select(jobs.c.number).order_by(jobs.c.number.desc()).limit(limit)
-        if user is not None:
-            question = question.where(jobs.c.user == user)
-        if wanted:
-            question = question.where(jobs.c.state.in_(wanted))
-        if words := searchable(search).split():
-            question = question.join(requests)
-            for word in words:
-                question = question.where(requests.c.words.contains(word, autoescape=True))
-        with self._base.reading() as base:
-            if before is not None:
-                question = question.where(jobs.c.number < number_of(base, before, user))
-            return read_jobs(base, list(base.execute(question).scalars()))
 
     def ahead(self, id: str, user: str | None = None) -> int:
         """Return how many jobs go before a waiting one, 0 for any other. Raises UnknownJob."""
@@ -172,35 +138,6 @@ class Store(Hands):
             move(base, number, place)
             return read_jobs(base, [number])[0]
 
-    def prunable(self, ended_before: float | None = None, most_bytes: int | None = None) -> list[Job]:
-        """Return the ended jobs that are too old, or whose pictures are more than `most_bytes` with the later ones.
-
-        ended_before: seconds since 1970. The latest to end are kept first; jobs that wait or run are never named.
-        """
-        size = func.coalesce(func.sum(pictures.c.bytes), 0)
-        question = (
-            select(jobs.c.number, jobs.c.ended, size.label("size"))
-            .outerjoin(pictures)
-            .where(jobs.c.state.in_(ENDED))
-            .group_by(jobs.c.number, jobs.c.ended)
-            .order_by(jobs.c.ended.desc(), jobs.c.number.desc())
-        )
-        with self._base.reading() as base:
-            chosen: list[int] = []
-            room = most_bytes
-            for row in base.execute(question):
-                room = None if room is None else room - int(row.size)
-                old = ended_before is not None and row.ended < ended_before
-                if old or (room is not None and room < 0):
-                    chosen.append(row.number)
-            return read_jobs(base, chosen)
-
-    def forget(self, ids: Iterable[str]) -> None:
-        """Take ended jobs out of the history; others stay."""
-        with self._base.writing() as base:
-            for id in ids:
-                base.execute(delete(jobs).where(jobs.c.id == id, jobs.c.state.in_(ENDED)))
-
     def close(self) -> None:
         """Close the database."""
         self._base.close()
@@ -219,7 +156,7 @@ class Store(Hands):
 def open_store(
     url: str,
     *,
-    bounds: Bounds = Bounds(),
+    bounds: Bounds = USUAL,
     clock: Callable[[], float] = time.time,
     patience: float = PATIENCE,
     most_attempts: int = MOST_ATTEMPTS,
@@ -230,21 +167,3 @@ def open_store(
     another writer. most_attempts: see Hands. Raises BadValue for a bad URL, StorageError.
     """
     return Store(open_database(url, patience=patience), bounds, clock, most_attempts)
-
-
-def number_of(base: Connection, id: str, user: str | None) -> int:
-    """Return the number of a job that a user may see; raises UnknownJob."""
-    theirs = [] if user is None else [jobs.c.user == user]
-    number = base.execute(select(jobs.c.number).where(jobs.c.id == id, *theirs)).scalar()
-    if number is None:
-        raise UnknownJob(id)
-    return number
-
-
-def checked(states: Iterable[State]) -> tuple[State, ...]:
-    """Return names of states; raises UnknownName for what is none."""
-    wanted = tuple(states)
-    for state in wanted:
-        if state not in STATES:
-            raise UnknownName("state", state, STATES)
-    return wanted

@@ -1,4 +1,7 @@
-"""The tables of the queue, the same on SQLite and PostgreSQL. Another layout is another number."""
+"""The tables of the queue, the same on SQLite and PostgreSQL. Another layout is another number.
+
+Tables and indexes that a database does not have yet are made when it is opened, and so need no other number.
+"""
 
 from __future__ import annotations
 
@@ -30,6 +33,7 @@ jobs = Table(
     Column("stem", String, nullable=False, unique=True),
     Index("jobs_waiting", "state", "priority", "user", "rank"),
     Index("jobs_of_users", "user", "number"),
+    Index("jobs_of_states", "state", "number"),
     Index("jobs_ended", "ended"),
 )
 
@@ -70,4 +74,25 @@ workers = Table(
     metadata,
     Column("name", String, primary_key=True),
     Column("beats", BigInteger, nullable=False),
+)
+
+# Pictures that someone likes: they and their jobs are never pruned.
+favourites = Table(
+    "favourites",
+    metadata,
+    Column("job", BigInteger, ForeignKey("jobs.number", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column("place", Integer, primary_key=True, autoincrement=False),
+)
+
+# What the files of forgotten jobs are named by, until they are gone too.
+leavings = Table("leavings", metadata, Column("stem", String, primary_key=True))
+
+# What users have set, as JSON. realm: whose words they are; each door has its own.
+options = Table(
+    "options",
+    metadata,
+    Column("user", String, primary_key=True),
+    Column("realm", String, primary_key=True),
+    Column("name", String, primary_key=True),
+    Column("value", Text, nullable=False),
 )

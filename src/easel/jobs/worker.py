@@ -17,6 +17,7 @@ from easel.jobs.errand import Errand, House
 from easel.jobs.feed import Feed
 from easel.jobs.job import Job
 from easel.jobs.leases import Leases
+from easel.jobs.pruning import EVERYTHING, Keep, tidy
 from easel.jobs.store import Store
 from easel.jobs.telling import Herald
 
@@ -32,7 +33,8 @@ class Worker:
     """Serves one store with one client from start() to close().
 
     album: folder of finished pictures. at_once: jobs in the engine at most. lease: seconds after which the jobs of a
-    worker that gives no sign of life are run again. trouble: what is wrong with the database, None when all is well.
+    worker that gives no sign of life are run again. keep: what is not forgotten when it is old. trouble: what is wrong
+    with the database, None when all is well.
     """
 
     def __init__(
@@ -44,6 +46,7 @@ class Worker:
         *,
         at_once: int = AT_ONCE,
         lease: float = LEASE,
+        keep: Keep = EVERYTHING,
     ) -> None:
         self.name = uuid4().hex[:12]
         self.feed = feed or Feed()
@@ -58,23 +61,29 @@ class Worker:
         self._errands: dict[Errand, threading.Thread] = {}
         self._lock = threading.Lock()
         self._next_beat = self._next_claim = 0.0
-        self._thread = threading.Thread(target=self._serve, name="easel-worker", daemon=True)
+        self._threads = (
+            threading.Thread(target=self._serve, name="easel-worker", daemon=True),
+            threading.Thread(target=tidy, args=(store, album, keep, self._closing), name="easel-pruning", daemon=True),
+        )
 
     def start(self) -> None:
-        """Begin to take jobs."""
-        self._thread.start()
+        """Begin to take jobs, and to forget what is old."""
+        for thread in self._threads:
+            thread.start()
 
     def close(self) -> None:
         """Stop what runs after its step and give it back to the queue; pictures that are finished are kept."""
         self._closing.set()
         self._store.stirred.set()
-        self._thread.join()
+        for thread in self._threads:
+            thread.join()
         until = monotonic() + PARTING
-        running = self._running()
-        for errand in running:
-            errand.drop()
-        for thread in running.values():
-            thread.join(max(0.0, until - monotonic()))
+        for errand in self._running():
+            errand.stop()
+        while (running := self._running()) and (left := until - monotonic()) > 0:
+            with suppress(StorageError):
+                self._store.heartbeat(self.name, {})  # or another worker would take what we are about to save
+            next(iter(running.values())).join(min(left, self._lease / BEATS))
         with suppress(StorageError):  # then another worker will find us silent
             self._store.give_back(self.name, self._store.holds(self.name))
             self._store.leave(self.name)
