@@ -12,6 +12,12 @@ from statistics import median
 from time import perf_counter
 from typing import Any
 
+from easel.core.settings import read_settings
+from easel.models.vendor import answer_mkl
+
+if __name__ == "__main__" and read_settings().answer_mkl:
+    answer_mkl()  # before torch, as easel.app does it
+
 import torch
 from rich.console import Console
 from rich.table import Table
@@ -19,7 +25,6 @@ from torch import Tensor
 
 from easel.core.passes import Guidance
 from easel.core.request import Request
-from easel.core.settings import read_settings
 from easel.core.work import Decode, Evaluate, Rows, Text
 from easel.engine.engine import Engine
 from easel.engine.runner import perform

@@ -12,7 +12,7 @@ import pytest
 
 from easel.cli.findings import Finding, verdict
 from easel.cli.gpu import GpuFacts, cards_on_bus, driver_version, in_container, judge_gpu, library_versions
-from easel.cli.machine import GIB, allocator, disk, judge_disk, missing_models, mkl, processor
+from easel.cli.machine import GIB, allocator, disk, judge_disk, layers, missing_models, mkl, processor
 from easel.cli.reach import ReachFacts, came_by, can_be_had, firewall, holder_of, judge_reach
 from tests.cli.conftest import Easel
 
@@ -121,6 +121,12 @@ def test_mkl_doubts_processors_that_are_not_intels(tmp_path: Path, vendor: str, 
     finding = mkl(torch, tmp_path)
     if finding.found != "not in this torch":
         assert finding.status == status and found in finding.found
+
+
+def test_whose_layers_a_processor_computes_with() -> None:
+    assert "EASEL_FUSED=0" in layers("", fused=True).found
+    assert "no AVX-512" in layers("the processor has no AVX-512 BF16", fused=True).found
+    assert "fused is off" in layers("", fused=False).found
 
 
 def test_a_folder_that_is_not_there_yet(tmp_path: Path) -> None:

@@ -126,7 +126,8 @@ def reinstall() -> str:
 def of_torch(torch: ModuleType, settings: Settings | None) -> Iterator[Finding]:
     """Yield what torch makes of this machine."""
     from easel.cli.gpu import gpu_facts, judge_gpu
-    from easel.cli.machine import budget, mkl, processor
+    from easel.cli.machine import budget, layers, mkl, processor
+    from easel.models.cpu.kernels import missing
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -135,6 +136,7 @@ def of_torch(torch: ModuleType, settings: Settings | None) -> Iterator[Finding]:
             yield budget(settings)
     yield processor(torch)
     yield mkl(torch)
+    yield layers(missing(), settings is None or settings.fused)
 
 
 def of_folders(settings: Settings) -> Iterator[Finding]:

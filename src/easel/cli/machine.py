@@ -86,6 +86,15 @@ def mkl(torch: ModuleType, root: Path = Path("/")) -> Finding:
     )
 
 
+def layers(lacking: str, fused: bool) -> Finding:
+    """Return whose layers a processor computes with. lacking: what Easel's own want and is not here, "" for nothing."""
+    if not fused:
+        return Finding("layers", "ok", "torch's own, for setting fused is off")
+    if lacking:
+        return Finding("layers", "ok", f"torch's attention and norms: Easel's are not used, for {lacking}")
+    return Finding("layers", "ok", "Easel's own attention and norms (AVX-512 BF16; EASEL_FUSED=0 leaves them out)")
+
+
 def allocator(root: Path = Path("/")) -> Finding:
     """Return which memory allocator this process runs on, and where a better one is."""
     if platform.system() != "Linux":

@@ -103,13 +103,21 @@ def up_to(count: int, multiple: int) -> int:
     return (count + multiple - 1) // multiple * multiple
 
 
-def kernels(file: Path = LIBRARY) -> Kernels | None:
-    """Return the kernels of a library where the processor has what they need, None elsewhere.
+def missing() -> str:
+    """Return what this machine lacks for the kernels, in a few words; "" where they run.
 
     Where the processor multiplies tiles (AMX), torch's own attention uses them and is not held against ours.
     """
-    fits = sys.platform == "linux" and platform.machine() == "x86_64"
-    if not fits or not torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported():
+    if sys.platform != "linux" or platform.machine() != "x86_64":
+        return "they are built for Linux on x86-64"
+    if not torch.cpu._is_avx512_bf16_supported():
+        return "the processor has no AVX-512 BF16"
+    return "the processor has AMX, which torch's use" if torch.cpu._is_amx_tile_supported() else ""
+
+
+def kernels(file: Path = LIBRARY) -> Kernels | None:
+    """Return the kernels of a library, None where this machine is `missing` something."""
+    if missing():
         return None
     try:
         library = ctypes.CDLL(str(file))
