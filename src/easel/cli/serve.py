@@ -206,10 +206,11 @@ def run(
     from easel.core.settings import read_settings
     from easel.ui import page
     from easel.ui.house import House
+    from easel.ui.workshop import Workshop
 
     settings, streams = read_settings(), Closing()
     check_writable(settings.outputs)
-    with app.open_server(settings, queue) as serving:
+    with app.open_server(settings, queue) as serving, closing(Workshop()) as workshop:
         waiting = serving.store.counts()
         web = server.app(
             serving.store,
@@ -224,7 +225,7 @@ def run(
             **doors,
         )
         house = (serving.store, serving.feed, serving.library, settings, serving.album, serving.check, serving.figures)
-        page.mount(web, House(*house))
+        page.mount(web, House(*house, workshop))
         http = web_server(web, tls)
         ending.watch(http, streams)
         print(f"Easel serves at {ending.url}", flush=True)

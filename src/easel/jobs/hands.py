@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, case, delete, func, insert, select, update
 
 from easel.core.client import Progressed
 from easel.jobs.database import Database
@@ -42,18 +42,15 @@ class Hands:
     def claim(self, worker: str) -> Job | None:
         """Give the job that goes next to a worker, None where none waits that may run now."""
         with self._base.writing(lasting=False) as base:
-            number = first(base, self._running_each)
-            if number is None:
+            one = first(base, self._running_each)
+            if one is None:
                 return None
             beat(base, worker)
-            asked = select(jobs.c.user, jobs.c.priority, jobs.c.created).where(jobs.c.number == number)
-            row = base.execute(asked).one()
+            started = not_before(jobs.c.created, self._clock())
             taken = {"state": "running", "worker": worker, "attempts": jobs.c.attempts + 1, "progress": None}
-            base.execute(
-                update(jobs).where(jobs.c.number == number).values(started=max(self._clock(), row.created), **taken)
-            )
-            take_turn(base, row.user, row.priority)
-            return read_jobs(base, [number])[0]
+            base.execute(update(jobs).where(jobs.c.number == one.number).values(started=started, **taken))
+            take_turn(base, one.user, one.priority)
+            return read_jobs(base, [one.number])[0]
 
     def heartbeat(self, worker: str, progress: Mapping[str, Progressed]) -> frozenset[str]:
         """Show that a worker lives and how far its jobs are, by id; return the jobs that it still holds."""
@@ -126,11 +123,15 @@ class Hands:
             base.execute(delete(workers).where(workers.c.name == worker))
 
     def _end(self, base: Connection, number: int, *, among: Sequence[str] = ("running",), **values: Any) -> None:
-        """Write how a job ended, if it is in one of the states `among`; a clock set back makes no negative times."""
-        row = base.execute(select(jobs.c.created, jobs.c.started).where(jobs.c.number == number)).one()
-        ended = max(self._clock(), row.started or row.created)
+        """Write how a job ended, if it is in one of the states `among`."""
+        ended = not_before(func.coalesce(jobs.c.started, jobs.c.created), self._clock())
         where = (jobs.c.number == number, jobs.c.state.in_(among))
         base.execute(update(jobs).where(*where).values(ended=ended, progress=None, **values))
+
+
+def not_before(earlier: ColumnElement[Any], now: float) -> ColumnElement[Any]:
+    """Return now, or what was earlier where the clock was set back since: no job takes less than no time."""
+    return case((earlier > now, earlier), else_=now)
 
 
 def beat(base: Connection, worker: str) -> None:

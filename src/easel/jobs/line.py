@@ -43,8 +43,16 @@ def crowds(base: Connection, priority: int | None = None, but: Collection[str] =
     return sorted((Crowd(*row) for row in rows), key=lambda crowd: (-crowd.priority, crowd.last, crowd.rank))
 
 
-def first(base: Connection, running_each: int = 0) -> int | None:
-    """Return the number of the job that goes next, None where none waits that may run.
+class Next(NamedTuple):
+    """The job that goes next, by its number, and whose turn it is."""
+
+    number: int
+    user: str
+    priority: int
+
+
+def first(base: Connection, running_each: int = 0) -> Next | None:
+    """Return the job that goes next, None where none waits that may run.
 
     running_each: how many jobs of one user may run at once; who has as many is passed over. 0 for any number.
     """
@@ -55,7 +63,8 @@ def first(base: Connection, running_each: int = 0) -> int | None:
         return None
     one = crowds(base, highest, busy)[0]
     theirs = (jobs.c.state == "queued", jobs.c.priority == one.priority, jobs.c.user == one.user)
-    return base.execute(select(jobs.c.number).where(*theirs, jobs.c.rank == one.rank)).scalar_one()
+    number = base.execute(select(jobs.c.number).where(*theirs, jobs.c.rank == one.rank)).scalar_one()
+    return Next(number, one.user, one.priority)
 
 
 def at_work(base: Connection, most: int) -> list[str]:

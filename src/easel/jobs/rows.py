@@ -31,9 +31,11 @@ def read_few(base: Connection, numbers: Sequence[int]) -> dict[int, Job]:
     both = select(jobs, requests.c.body).join(requests).where(jobs.c.number.in_(numbers))
     rows = base.execute(both).all()
     kept: dict[int, list[Kept]] = {}
-    theirs = with_favourites(pictures.c.job.in_(numbers)).order_by(pictures.c.job, pictures.c.place)
-    for row in base.execute(theirs):
-        kept.setdefault(row.job, []).append(kept_of(row))
+    done = [row.number for row in rows if row.state == "done"]  # no other job has pictures
+    if done:
+        theirs = with_favourites(pictures.c.job.in_(done)).order_by(pictures.c.job, pictures.c.place)
+        for row in base.execute(theirs):
+            kept.setdefault(row.job, []).append(kept_of(row))
     waiting = [row.number for row in rows if row.state == "queued"]
     ahead = places(base, waiting) if waiting else {}
     return {row.number: job_of(row, tuple(kept.get(row.number, ())), ahead.get(row.number)) for row in rows}

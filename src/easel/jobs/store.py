@@ -145,11 +145,13 @@ class Store(Hands, History, Options, Showing):
     def _refuse_too_many(self, base: Connection, user: str) -> None:
         """Raise QueueFull where one more would be too many."""
         waiting = select(func.count()).where(jobs.c.state == "queued")
-        for most, whose, question in (
-            (self._bounds.waiting_each, "of yours", waiting.where(jobs.c.user == user)),
-            (self._bounds.waiting, "of everybody", waiting),
+        both = select(waiting.where(jobs.c.user == user).scalar_subquery(), waiting.scalar_subquery())
+        own, everybody = base.execute(both).one()
+        for most, whose, number in (
+            (self._bounds.waiting_each, "of yours", own),
+            (self._bounds.waiting, "of everybody", everybody),
         ):
-            if base.execute(question).scalar_one() >= most:
+            if number >= most:
                 raise QueueFull(f"{most} jobs {whose} wait, and that is the most; let some end, or cancel some.")
 
 

@@ -60,7 +60,7 @@ class Worker:
         self._house = House(store, client, album, self.feed, self.name, self._closing)
         self._errands: dict[Errand, threading.Thread] = {}
         self._lock = threading.Lock()
-        self._next_beat = self._next_claim = 0.0
+        self._next_beat = self._next_claim = self._next_census = 0.0
         self._threads = (
             threading.Thread(target=self._serve, name="easel-worker", daemon=True),
             threading.Thread(target=tidy, args=(store, album, keep, self._closing), name="easel-pruning", daemon=True),
@@ -103,15 +103,22 @@ class Worker:
     def _look(self) -> None:
         """Show that we live, drop what is no longer ours, free what the silent held, take what waits, tell the news."""
         self._mind_our_own()
-        others = {name: beats for name, beats in self._store.beats().items() if name != self.name}
-        for name, beats in self._leases.silent(others).items():
-            self._store.release(name, beats)
+        self._free_the_silent()
         while len(self._errands) < self._at_once and monotonic() >= self._next_claim:
             job = self._store.claim(self.name)
             if job is None:
                 break
             self._begin(job)
         self._herald.tell({errand.job.id for errand in self._running() if not errand.dropped})
+
+    def _free_the_silent(self) -> None:
+        """Queue again what workers hold that give no sign of life; seen at every tick, however much stirs."""
+        if monotonic() < self._next_census:
+            return
+        self._next_census = monotonic() + TICK
+        others = {name: beats for name, beats in self._store.beats().items() if name != self.name}
+        for name, beats in self._leases.silent(others).items():
+            self._store.release(name, beats)
 
     def _mind_our_own(self) -> None:
         """Show that we live where it is time, and drop the jobs that were cancelled or taken from us."""

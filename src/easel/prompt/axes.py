@@ -193,7 +193,7 @@ def numeric(path: str) -> bool:
 
 WORDS_FIELDS = {
     "prompt", "negative_prompt", "sampler", "schedule", "model", "upscaler", "emphasis", "noise", "seamless", "resize",
-    "fill", "recipe", "channel",
+    "fill", "recipe", "channel", "vae",
 }  # fmt: skip
 
 

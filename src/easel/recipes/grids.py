@@ -20,13 +20,14 @@ def sheets_of(grid: Grid, pictures: Sequence[Picture]) -> list[Picture]:
     A sheet has the seed and infotext of its first cell, with A1111's fields of an X/Y/Z plot.
     """
     size = len(grid.x) * len(grid.y)
-    sheets: list[Picture] = []
-    for z, name in enumerate(grid.z.values):
-        some = pictures[z * size : (z + 1) * size]
-        title = f"{grid.z.label}: {name}" if grid.z.label else ""
-        image = labelled([picture.image for picture in some], heads(grid.x), heads(grid.y), title=title)
-        sheets.append(Picture(image, some[0].seed, f"{some[0].infotext}, {script_fields(grid)}"))
-    return sheets
+    return [sheet_of(grid, z, pictures[z * size : (z + 1) * size]) for z in range(len(grid.z))]
+
+
+def sheet_of(grid: Grid, z: int, pictures: Sequence[Picture]) -> Picture:
+    """Return the labelled sheet of one z, of its cells' pictures row by row."""
+    title = f"{grid.z.label}: {grid.z.values[z]}" if grid.z.label else ""
+    image = labelled([picture.image for picture in pictures], heads(grid.x), heads(grid.y), title=title)
+    return Picture(image, pictures[0].seed, f"{pictures[0].infotext}, {script_fields(grid)}")
 
 
 def heads(axis: Axis) -> list[str]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -15,7 +15,7 @@ from urllib.parse import unquote, urlsplit
 from easel.core.errors import BadValue
 from easel.models.download.asked import Address, CivitaiModel, Repository, asked
 from easel.models.download.names import checked_kind, ending_of, given_name, safe_name
-from easel.models.download.sites import site, with_token
+from easel.models.download.sites import checked, site, with_token
 from easel.models.download.wanted import Wanted
 from easel.models.download.web import Web, patiently
 
@@ -58,11 +58,23 @@ class Plan:
         return None if None in sizes else sum(size for size in sizes if size is not None)
 
 
-def open_web(what: str) -> Web:
-    """Return the web with this person's token of the site that `what` leads to. Raises BadValue."""
+def site_of(what: str) -> str:
+    """Return the key of the site that `what` leads to, "" for a plain link. Raises BadValue."""
     keys = {Repository: "hf", CivitaiModel: "civitai"}
-    key = keys.get(type(asked(what, site("hf").base, site("civitai").base)))
-    return Web([with_token(site(key))] if key else [])
+    return keys.get(type(asked(what, site("hf").base, site("civitai").base)), "")
+
+
+def open_web(what: str, token: str = "") -> Web:
+    """Return the web with this person's token of the site that `what` leads to. Raises BadValue.
+
+    token: one for this time, "" for the one that is kept.
+    """
+    key = site_of(what)
+    if token and not key:
+        raise BadValue("token", "(hidden)", "none for a plain link: only the two sites can be given one")
+    if not key:
+        return Web([])
+    return Web([replace(site(key), token=checked(token)) if token else with_token(site(key))])
 
 
 def plan(what: str, wish: Wish, web: Web) -> Plan:

@@ -1,0 +1,50 @@
+// What a window keeps of its canvas in this browser's database, so that it is there again after a reload; old ones go.
+// A browser that keeps nothing, as a private window, does without.
+(() => {
+  const DAYS = 7;
+  const key = () => {
+    const own = easel.recall("window", "") || crypto.getRandomValues(new Uint32Array(2)).join("-");
+    easel.keep("window", own);
+    return own;
+  };
+  const answered = (asked) => new Promise((done, failed) => {
+    asked.onsuccess = () => done(asked.result);
+    asked.onerror = () => failed(asked.error);
+  });
+
+  async function pictures(mode) {
+    const asked = indexedDB.open("easel-canvas", 1);
+    asked.onupgradeneeded = () => asked.result.createObjectStore("pictures");
+    return (await answered(asked)).transaction("pictures", mode).objectStore("pictures");
+  }
+
+  async function tidy() {
+    const shelf = await pictures("readwrite");
+    const oldest = Date.now() - DAYS * 86400e3;
+    for (const one of await answered(shelf.getAllKeys())) {
+      if ((await answered(shelf.get(one))).at < oldest) shelf.delete(one);
+    }
+  }
+
+  easel.shelf = {
+    // Keep what a canvas holds, or forget it where there is nothing.
+    async put(kept) {
+      try {
+        const shelf = await pictures("readwrite");
+        kept ? shelf.put({ ...kept, at: Date.now() }, key()) : shelf.delete(key());
+      } catch {
+        return;
+      }
+    },
+    // What this window kept, or null.
+    async take() {
+      try {
+        const kept = await answered((await pictures("readonly")).get(key()));
+        await tidy();
+        return kept ?? null;
+      } catch {
+        return null;
+      }
+    },
+  };
+})();
