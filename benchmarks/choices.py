@@ -1,7 +1,8 @@
 """What each choice of `Shortcuts` saves and what it costs, on the starter: time, rows, multiplications, and PSNR.
 
-Times are processor seconds, the least of some rounds, relative to the same pictures without. Prints too what
-remembering texts saves, what keys and values of the text computed once would, and, last, memory over many requests.
+Times are processor seconds, the least of some rounds, relative to the same pictures without. Prints too what few steps
+cost, with the starter's LoRA and without, what remembering texts saves, what keys and values of the text computed once
+would, and, last, memory over many requests.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from statistics import median
 from time import process_time
 from typing import Any
 
+import numpy as np
 import torch
 from rich.console import Console
 from rich.table import Table
@@ -24,6 +26,7 @@ from easel.app import open_client
 from easel.core.client import Done
 from easel.core.passes import Guidance, Shortcuts
 from easel.core.request import Request
+from easel.core.result import Picture
 from easel.core.settings import read_settings
 from easel.core.work import Encode, Evaluate, Text
 from easel.engine.engine import Engine
@@ -32,6 +35,10 @@ from easel.models.family import Model, load
 from easel.models.layouts.identify import identify
 from easel.models.library.names import STARTER
 from easel.recipes import recipes
+from easel.studio import load as open_studio
+from easel.training.evaluate import SEED, judge, make_trials
+from easel.training.export import load as load_trained
+from easel.training.subjects import load_subjects, make_atlas
 
 PROMPTS = ("a red fox on a blue background", "빨간 사과", "a whale and a cat")
 STEPS = 20
@@ -53,6 +60,17 @@ CHOICES: dict[str, Fields] = {
     "--features-every 3 --gate 0.5": {"shortcuts": Shortcuts(features_every=3, gate=0.5)},
     "--steps 14": {"steps": 14},
 }
+
+FEW: dict[str, Fields] = {
+    "20 steps": {},
+    "4 steps": {"steps": 4},
+    "4 steps, scale 1": {"steps": 4, "cfg_scale": 1.0},
+    "4 steps of Euler": {"steps": 4, "sampler": "Euler", "schedule": "SGM Uniform"},
+    "4 steps with the LoRA": {"steps": 4, "sampler": "Euler", "schedule": "SGM Uniform", "cfg_scale": 1.0},
+    "8 steps with the LoRA": {"steps": 8, "sampler": "Euler", "schedule": "SGM Uniform", "cfg_scale": 1.0},
+    "2 steps with the LoRA": {"steps": 2, "sampler": "Euler", "schedule": "SGM Uniform", "cfg_scale": 1.0},
+}
+TAG = " <lora:starter-4steps:1>"
 
 
 class Watched:
@@ -141,6 +159,52 @@ def multiplications(model: Model, fields: Fields) -> int:
     return counter.get_total_flops()
 
 
+def few_steps(count: int) -> Table:
+    """Return the table of few steps: `count` prompts of the model card's examination, their subjects judged by pixels
+    and by the own CLIP; time is that of the first PROMPTS, one after another."""
+    subjects = load_subjects()
+    trials = make_trials(subjects, count)
+    atlas = make_atlas(subjects)
+    tokenizer, towers, *_ = load_trained(STARTER)
+    table = Table(title=f"{count} prompts of the starter, few steps")
+    for heading in ("choice", "time", "PSNR median", "worst tenth", "glyph, top 1", "own CLIP, top 1"):
+        table.add_column(heading, justify="left" if heading == "choice" else "right")
+    drawn: dict[str, Tensor] = {}
+    times: dict[str, float] = dict.fromkeys(FEW, math.inf)
+    with open_studio() as studio:
+
+        def draw(prompts: Sequence[str], name: str) -> list[Picture]:
+            tag = TAG if "LoRA" in name else ""
+            fields = {"steps": STEPS, "sampler": "DPM++ 2M", "seed": SEED, **FEW[name]}
+            return studio.text_to_image([prompt + tag for prompt in prompts], **fields)
+
+        for name in FEW:
+            drawn[name] = as_pixels(draw([trial.prompt for trial in trials], name))
+        for _ in range(ROUNDS):  # in turn, so that a busy machine is busy for all
+            for name in FEW:
+                alone = seconds(lambda name=name: [draw([prompt], name) for prompt in PROMPTS])
+                times[name] = min(times[name], alone)
+    plain, *_ = FEW
+    for name, pixels in drawn.items():
+        report = judge(pixels * 2 - 1, trials, towers, tokenizer, atlas, subjects)
+        ratios = sorted(psnr(a, b) for a, b in zip(drawn[plain], pixels, strict=True))
+        table.add_row(
+            name,
+            f"{times[name] / times[plain]:.2f}",
+            f"{median(ratios):.1f} dB",
+            f"{ratios[len(ratios) // 10]:.1f} dB",
+            f"{report['glyph_top1']:.0%}",
+            f"{report['clip_top1']:.0%}",
+        )
+    return table
+
+
+def as_pixels(pictures: Sequence[Picture]) -> Tensor:
+    """Return pictures as pixels (n, 3, height, width) in 0..1."""
+    arrays = [np.asarray(picture.image, dtype=np.float32) for picture in pictures]
+    return torch.from_numpy(np.stack(arrays)).permute(0, 3, 1, 2) / 255
+
+
 def texts(model: Model) -> str:
     """Return what remembering saves of encoding a request's texts."""
     work = Encode(model, (Text(PROMPTS[0]), Text("blurry", away=True)))
@@ -186,9 +250,15 @@ def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--requests", type=int, default=1000, help="for the memory, 0 to leave it out")
+    parser.add_argument("--prompts", type=int, default=100, help="for few steps, 0 to leave them out")
+    parser.add_argument("--only-few", action="store_true", help="print the table of few steps alone")
     wanted = parser.parse_args()
-    model = load(identify(STARTER, "starter"), read_settings())
     console = Console(width=110)
+    if wanted.prompts:
+        console.print(few_steps(wanted.prompts))
+    if wanted.only_few:
+        return
+    model = load(identify(STARTER, "starter"), read_settings())
     Watched(model).draw(asked({})[:1])
     console.print(price(model))
     console.print(texts(model))

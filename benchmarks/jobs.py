@@ -22,11 +22,11 @@ WAITING = 10_000
 TIMES = 50
 
 
-def fill(store: Store) -> None:
-    """Put WAITING jobs into the queue in one move."""
+def fill(store: Store, waiting: int = WAITING) -> None:
+    """Put so many jobs of forty users into the queue in one move."""
     body = Request(prompt="a cat", seed=1).model_dump_json()
     fields = {"state": "queued", "priority": 0, "created": 0.0, "attempts": 0}
-    numbers = range(10**6, 10**6 + WAITING)
+    numbers = range(10**6, 10**6 + waiting)
     with store._base.writing() as base:
         rows = [
             {"number": n, "id": f"j{n}", "user": f"u{n % 40}", "rank": n, "stem": f"s{n}", **fields} for n in numbers

@@ -8,7 +8,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from easel.adapters.choice import Choice, Costs, Wearing, choose
+from easel.adapters.choice import Choice, Costs, Wearing, choose, costs_of
 
 COSTS = Costs(switch=2.0, extra=0.1)
 MERGED, BY_ROWS, BARE = "merged", "by rows", "bare"
@@ -36,6 +36,14 @@ def word(choice: Choice) -> str:
 )
 def test_one_choice(merged: Wearing, rows: Sequence[tuple[Wearing, int]], chosen: str) -> None:
     assert word(choose(merged, rows, COSTS)) == chosen
+
+
+def test_a_small_model_merges_for_few_steps_and_a_large_one_does_not() -> None:
+    """Four steps of one picture: the starter's U-Net, all its layers; Stable Diffusion 1.5's, its attention."""
+    small, large = costs_of(83, 10_600_000), costs_of(256, 860_000_000)
+    assert word(choose(None, [("a", 4)], small)) == MERGED
+    assert word(choose(None, [("a", 4)], large)) == BY_ROWS
+    assert word(choose(None, [("a", 20)], large)) == MERGED
 
 
 def run(groups: Sequence[Sequence[Wearing]], forwards: int) -> tuple[list[str], float]:

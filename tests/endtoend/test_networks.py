@@ -27,7 +27,8 @@ NEAR = 80  # dB, of float32 in other orders of adding up
 
 @contextmanager
 def held_by(house: House, te: float, unet: float, *names: str, model: str = "tiny") -> Iterator[None]:
-    """Merge LoRAs into a model by hand."""
+    """Merge LoRAs into a model by hand, beneath nothing that is merged already."""
+    house.shelf.rest()
     parts = house.model(model).parts
     with ExitStack() as stack:
         for name in names:

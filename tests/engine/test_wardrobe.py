@@ -45,7 +45,8 @@ def same(unet: nn.Module, before: dict[str, Tensor]) -> bool:
 def test_merged_where_rows_are_alike_for_long(tmp_path: Path, unet: nn.Module) -> None:
     worn: Networks = ((loaded(tmp_path, unet), 0.5),)
     wardrobe, before = Wardrobe(), weights(unet)
-    by_rows = seen(wardrobe, unet, [worn, worn], SHORT)
+    with wardrobe.wearing({"unet": unet}, "unet", [worn, worn], LONG, may_merge=False):
+        by_rows = seen_by_unet(unet, rows=2)
     assert same(unet, before)
     merged = seen(wardrobe, unet, [worn, worn], LONG)
     assert not same(unet, before)

@@ -140,6 +140,26 @@ def test_dpmpp(name: str, peer: dict[str, Any], monkeypatch: pytest.MonkeyPatch)
     assert difference(ours(name, sigmas), expected) < 1e-5
 
 
+@pytest.mark.parametrize("steps", [1, 2, 4, 8])
+@pytest.mark.parametrize("name", ["Euler", "Euler a"])
+def test_turbo_is_trailing_as_lightning_and_the_turbo_models_are_sampled(
+    name: str, steps: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kind = {"Euler": peers.EulerDiscreteScheduler, "Euler a": peers.EulerAncestralDiscreteScheduler}[name]
+    peer = kind(**TABLE, timestep_spacing="trailing")
+    peer.set_timesteps(steps)
+    sigmas = sigmas_for(samplers[name], steps, LEVELS, "Turbo")
+    assert torch.allclose(peer.sigmas, torch.tensor(sigmas), rtol=5e-4)
+    noise = counted(SHAPE)
+    module = peers.scheduling_euler_ancestral_discrete
+    monkeypatch.setattr(module, "randn_tensor", lambda *_, **__: noise())
+    peer.sigmas = torch.tensor(sigmas)
+    x = START * sigmas[0]
+    for t, sigma in zip(list(peer.timesteps), sigmas, strict=False):
+        x = peer.step((x - MIXTURE(x, sigma)) / sigma, t, x).prev_sample
+    assert difference(ours(name, list(sigmas)), x) < 1e-5
+
+
 def test_levels_are_diffusers() -> None:
     for extra in ({}, {"beta_schedule": "linear"}, {"beta_schedule": "squaredcos_cap_v2"}):
         peer = peers.DDIMScheduler(**(TABLE | extra))

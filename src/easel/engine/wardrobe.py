@@ -6,6 +6,7 @@ modules and networks; knows no requests.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
@@ -13,8 +14,9 @@ from weakref import WeakKeyDictionary
 
 from torch import nn
 
-from easel.adapters.choice import choose
+from easel.adapters.choice import Costs, choose, costs_of
 from easel.adapters.networks.fitting import Fitted, fitted
+from easel.adapters.networks.layers import has_weight, weight_shape
 from easel.adapters.networks.merging import put_on
 from easel.adapters.networks.rows import Rack, bytes_worn
 from easel.adapters.networks.weighing import weighed
@@ -52,6 +54,7 @@ class Closet:
         default_factory=WeakKeyDictionary[LoadedNetwork, "Fitted | None"]
     )
     racks: list[Hanging] = field(default_factory=list[Hanging])
+    weights: int = 0
     merged: Wearing = ()
     take_off: Callable[[], None] | None = None
 
@@ -86,7 +89,8 @@ class Wardrobe:
         counts = left or (1,) * len(worn)
         if may_merge:
             merged = self._closet(part).merged
-            choice = choose(merged or None, [(one or None, n) for one, n in zip(worn, counts, strict=True)])
+            rows_now = [(one or None, n) for one, n in zip(worn, counts, strict=True)]
+            choice = choose(merged or None, rows_now, self._costs(part, max(worn, key=len)))
             self._merge(part, worn[0] if choice.merged else ())
             if not choice.by_rows:
                 return nullcontext()
@@ -116,6 +120,14 @@ class Wardrobe:
             for other, part in parts.items():
                 self._closet(part).fits[network] = fit.parts.get(other)
         return fits[network]
+
+    def _costs(self, part: nn.Module, wearing: Wearing) -> Costs:
+        """Return what it costs that a part wears this."""
+        closet = self._closet(part)
+        closet.weights = closet.weights or sum(
+            math.prod(weight_shape(layer)) for layer in part.modules() if has_weight(layer)
+        )
+        return costs_of(len({name for fit, _ in wearing for name in fit.pieces}), closet.weights)
 
     def _hanging(self, part: nn.Module, wanted: Sequence[Wearing]) -> Hanging:
         """Return a rack that has all that is wanted, one of those at hand or a new one.

@@ -19,8 +19,8 @@ def lora(file: Path, **metadata: str) -> Path:
 def test_metadata_of_trainers_is_told(tmp_path: Path) -> None:
     tags = {"10_ink": {"ink": 3, " fox": 2}, "5_more": {"ink": 1, "hare": "many"}, "x": []}
     told = {"ss_output_name": "ink", "ss_network_dim": "32", "ss_tag_frequency": json.dumps(tags)}
-    file = lora(tmp_path / "ink.safetensors", **told, **{"modelspec.title": "Ink", "modelspec.author": "me"})
-    assert card_of(file) == {"Title": "Ink", "Author": "me", "Rank": "32", "Tags": "ink, fox"}
+    file = lora(tmp_path / "ink.safetensors", **told, **{"modelspec.title": "Ink", "modelspec.usage_hint": "4 steps"})
+    assert card_of(file) == {"Title": "Ink", "Use": "4 steps", "Rank": "32", "Tags": "ink, fox"}
 
 
 def test_trigger_words_beside_a_file_are_told_once(tmp_path: Path) -> None:

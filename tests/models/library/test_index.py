@@ -101,7 +101,8 @@ def test_an_index_cut_short_is_made_anew(cache: Path, models: Path) -> None:
     Library(read_settings(models=models)).entries(within=None)
     whole = cache.read_bytes()
     cache.write_bytes(whole[: len(whole) // 2])
-    assert len(listed(models)) == 5
+    names = [name for _, name, _ in listed(models) if not name.startswith("starter")]
+    assert names == ["bare", "damaged", "one", "two", "ink"]
     Library(read_settings(models=models)).entries(within=None)
     assert "unread" not in {words for _, _, words in listed(models)}
 
@@ -173,7 +174,7 @@ def test_a_drive_that_is_away_is_remembered(models: Path) -> None:
     library = Library(read_settings(models=models))
     library.entries(within=None)
     models.rename(models.with_name("away"))
-    assert [one.name for one in library.entries("lora", within=None)] == []
+    assert "ink" not in {one.name for one in library.entries("lora", within=None)}
     models.with_name("away").rename(models)
     assert "unread" not in {words for _, _, words in listed(models)}
 

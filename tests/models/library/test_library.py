@@ -15,9 +15,12 @@ import pytest
 
 from easel.core.errors import BadValue, ModelError, UnknownName, Unrecognised
 from easel.core.settings import read_settings
+from easel.models.library.catalogue import Catalogue
 from easel.models.library.hashing import hash_of
 from easel.models.library.names import Library
 from tests.ldm import SMALL_1, SMALL_2, random_tensors, write_ldm
+
+BUNDLED = "starter-4steps"  # the LoRA that goes with the embedded model
 
 
 def library(folder: Path) -> Library:
@@ -111,6 +114,24 @@ def test_new_and_lost_files_show_without_a_restart(tmp_path: Path) -> None:
         assert name in models.embeddings()
     (folder / "one.pt").unlink()
     assert models.embeddings() == ("two",)
+
+
+def test_what_goes_with_the_embedded_model_is_known_by_name_and_a_file_of_ones_own_comes_first(
+    tiny_folder: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(tiny_folder, tmp_path / "package" / "model")
+    for file in ("package/companions/loras/quick.safetensors", "package/companions/embeddings/soft.pt"):
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / file).touch()
+    settings = read_settings(models=tmp_path / "mine")
+    bundled = Catalogue(settings, tmp_path / "package" / "model")
+    assert set(bundled.named("lora")) == {"quick"} and set(bundled.named("embedding")) == {"soft"}
+    assert set(bundled.named("checkpoint")) == {"starter"}
+    (tmp_path / "mine" / "loras").mkdir(parents=True)
+    (tmp_path / "mine" / "loras" / "quick.safetensors").touch()
+    found = {name: Path(one.path).is_relative_to(tmp_path / "mine") for name, one in bundled.named("lora").items()}
+    assert found == {"quick": True, "quick.safetensors": False}
+    assert set(Catalogue(settings, None).named("lora")) == {"quick"}
 
 
 def test_settled_folders_are_not_walked_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -282,10 +303,8 @@ def test_what_a_header_says_outweighs_the_folder(tmp_path: Path) -> None:
     models = library(tmp_path)
     usable, broken = models.identities()
     assert [identity.name for identity in usable if identity.name != "starter"] == [] == broken
-    assert {kind: list(models.places(kind)) for kind in ("denoiser", "lora")} == {
-        "denoiser": ["bare"],
-        "lora": ["lora"],
-    }
+    assert list(models.places("denoiser")) == ["bare"]
+    assert set(models.places("lora")) - {BUNDLED} == {"lora"}
     assert "autoencoder (VAE)" in models.find("bare").missing  # a model whose other parts stand elsewhere
     assert models.find("lora").kind == "lora"  # who loads it says that it is no model
 
@@ -293,7 +312,7 @@ def test_what_a_header_says_outweighs_the_folder(tmp_path: Path) -> None:
 def test_a_file_is_read_for_its_name_where_its_folder_says_nothing(tmp_path: Path) -> None:
     write_ldm(tmp_path / "deep" / "ink.safetensors", {"lora_unet_x.alpha": random_tensors(SMALL_1)["betas"]})
     models = library(tmp_path)
-    assert models.places("lora") == {}
+    assert "ink" not in models.places("lora")
     assert models.find_file("lora", "ink") == tmp_path / "deep" / "ink.safetensors"
     with pytest.raises(UnknownName, match=r"LoRA 'inc' is not known; nearest 'ink'.*list --kind lora"):
         models.find_file("lora", "inc")

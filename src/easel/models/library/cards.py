@@ -21,6 +21,7 @@ FIELDS = {
     "Author": ("modelspec.author",),
     "Trigger": ("modelspec.trigger_phrase",),
     "Description": ("modelspec.description", "ss_training_comment"),
+    "Use": ("modelspec.usage_hint",),
     "Licence": ("modelspec.license",),
     "Made": ("modelspec.date",),
     "Trained on": ("ss_sd_model_name", "ss_base_model_version", "modelspec.architecture"),

@@ -17,11 +17,17 @@ from easel.models.library import index
 from easel.models.library.index import Row
 from easel.models.library.indexing import read_and_keep, reader
 from easel.models.library.kinds import CHECKPOINT, KINDS
-from easel.models.library.places import Found, Scan, diffusers_folder, names_of, scan
+from easel.models.library.places import Found, Scan, diffusers_folder, names_of, scan, walk
+
+COMPANIONS = "companions"  # the folder beside the embedded model
 
 
 class Catalogue:
-    """What stands where. embedded: the model in the package, None where it has none. Any thread may ask."""
+    """What stands where. Any thread may ask.
+
+    embedded: the model in the package, None where it has none; what goes with it stands in `companions` beside it, in
+    folders by kind.
+    """
 
     def __init__(self, settings: Settings, embedded: Path | None) -> None:
         self._own, self._others, self._embedded = settings.models, settings.model_folders, embedded
@@ -44,8 +50,10 @@ class Catalogue:
                 self._walked = monotonic()
                 self._scan = scan(self._own, self._others)
                 if self._embedded is not None:
+                    bundled = Scan()
+                    walk(os.fspath(self._embedded.parent / COMPANIONS), CHECKPOINT, bundled)
                     starter = diffusers_folder(os.fspath(self._embedded), "starter", "starter", Scan())
-                    self._scan.found.append(starter)
+                    self._scan.found += [*bundled.found, starter]
                 kept = self._kept
                 self._rows = {
                     path: row

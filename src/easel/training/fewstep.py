@@ -1,0 +1,51 @@
+"""Makes the starter's LoRA of four steps: `python -m easel.training.fewstep --minutes 60`.
+
+A program alone; what is learned and how stands in distillation.py.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from easel.models.vendor import answer_mkl
+
+MODEL = Path(__file__).parents[1] / "starter" / "model"
+
+
+def main(
+    minutes: Annotated[
+        float, typer.Option(min=0.01, help="Training minutes, besides drawing the teacher's curves.")
+    ] = 60,
+    out: Annotated[Path, typer.Option(help="Folder of curves, checkpoints, sheets and the LoRA.")] = Path(
+        "work/fewstep"
+    ),
+    model: Annotated[Path, typer.Option(help="Folder of the exported starter.")] = MODEL,
+    threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0 leaves torch's choice.")] = 0,
+    rate: Annotated[float, typer.Option(min=1e-6, max=1, help="Learning rate.")] = 5e-4,
+    rank: Annotated[int, typer.Option(min=1, help="Of the LoRA.")] = 21,
+    pictures: Annotated[int, typer.Option(min=1, help="Curves of the teacher that are practised.")] = 2048,
+    batch: Annotated[int, typer.Option(min=1, help="Curves a step.")] = 16,
+) -> None:
+    """Distils the starter into a LoRA of four steps; goes on from the last checkpoint."""
+    answer_mkl()  # before torch is imported
+
+    import torch
+
+    from easel.training.distillation import FewStepConfig, distil
+    from easel.training.export import load
+    from easel.training.loop import Plan
+    from easel.training.subjects import load_subjects
+
+    if threads:
+        torch.set_num_threads(threads)
+    subjects = [subject for subject in load_subjects() if subject.drawn]
+    plan = Plan(minutes=minutes, learning_rate=rate, warmup=30, weight_decay=0.0, average=0.995)
+    config = FewStepConfig(rank=rank, pictures=pictures, batch=batch)
+    distil(*load(model), subjects, config, plan, out)
+
+
+if __name__ == "__main__":
+    typer.run(main)

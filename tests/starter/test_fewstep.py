@@ -1,0 +1,97 @@
+"""The LoRA of four steps that goes with the starter: found by name, small, and near what twenty guided steps draw."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy
+import pytest
+import torch
+from safetensors import safe_open
+
+import easel
+from easel.core.settings import read_settings
+from easel.models.library.cards import card_of
+from easel.models.library.names import STARTER, Library
+from easel.training.evaluate import Trial, judge, make_trials
+from easel.training.export import load as load_trained
+from easel.training.subjects import DataMissing, Subject, load_subjects, make_atlas
+
+NAME = "starter-4steps"
+FILE = STARTER.parent / "companions" / "loras" / f"{NAME}.safetensors"
+TAG = f" <lora:{NAME}:1>"
+FEW: Mapping[str, Any] = {"steps": 4, "sampler": "Euler", "cfg_scale": 1.0}
+WAYS: Mapping[str, Mapping[str, Any]] = {"taught": {"steps": 20}, "guided": {"steps": 4}, "bare": FEW, "few": FEW}
+COUNT = 16  # prompts
+
+
+@pytest.fixture(scope="module")
+def studio() -> Iterator[easel.Studio]:
+    with easel.load("starter") as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def subjects() -> Sequence[Subject]:
+    try:
+        make_atlas(load_subjects()[:1])
+    except DataMissing as missing:
+        pytest.skip(str(missing))
+    return load_subjects()
+
+
+@pytest.fixture(scope="module")
+def trials(subjects: Sequence[Subject]) -> Sequence[Trial]:
+    """Prompts of the model card's examination, those with one subject."""
+    return [trial for trial in make_trials(subjects, 2 * COUNT) if len(trial.scene.sprites) == 1][:COUNT]
+
+
+@pytest.fixture(scope="module")
+def drawn(studio: easel.Studio, trials: Sequence[Trial]) -> Mapping[str, torch.Tensor]:
+    """Pictures (n, 3, height, width) in 0..1 by the way they were drawn."""
+
+    def draw(way: str) -> torch.Tensor:
+        words = [trial.prompt + (TAG if way == "few" else "") for trial in trials]
+        arrays = [numpy.asarray(one.image, numpy.float32) for one in studio.text_to_image(words, seed=9, **WAYS[way])]
+        return torch.from_numpy(numpy.stack(arrays)).permute(0, 3, 1, 2) / 255
+
+    return {way: draw(way) for way in WAYS}
+
+
+def test_it_is_found_without_a_file_of_ones_own_and_says_how_it_is_used(tmp_path: Path) -> None:
+    library = Library(read_settings(models=tmp_path / "none"))
+    assert library.find_file("lora", NAME) == FILE
+    assert FILE.stat().st_size <= 3_000_000
+    assert card_of(FILE)["Use"] == "sampler Euler, schedule SGM Uniform, 4 steps, guidance scale 1"
+    with safe_open(FILE, "pt") as opened:
+        assert {key[:10] for key in opened.keys()} == {"lora_unet_"}  # noqa: SIM118  (safe_open is no mapping)
+
+
+def test_a_user_writes_one_tag_and_its_settings(studio: easel.Studio) -> None:
+    (picture,) = studio.text_to_image("a fox" + TAG, seed=1, **FEW)
+    assert picture.infotext.startswith("a fox" + TAG)
+    assert "Steps: 4, Sampler: Euler, Schedule type: SGM Uniform, CFG scale: 1" in picture.infotext
+
+
+def test_four_of_its_steps_come_nearer_to_twenty_than_four_of_the_starters_own(
+    drawn: Mapping[str, torch.Tensor],
+) -> None:
+    psnr = {
+        way: float((-10 * (drawn[way] - drawn["taught"]).square().mean((1, 2, 3)).log10()).median())
+        for way in ("guided", "bare", "few")
+    }
+    assert psnr["few"] > psnr["guided"] + 1, psnr  # at half its rows
+    assert psnr["few"] > psnr["bare"] + 3, psnr
+
+
+def test_it_shows_what_the_words_say_as_the_teacher_does(
+    drawn: Mapping[str, torch.Tensor], trials: Sequence[Trial], subjects: Sequence[Subject]
+) -> None:
+    atlas = make_atlas(subjects)
+    tokenizer, towers, *_ = load_trained(STARTER)
+    few, taught = (judge(drawn[way] * 2 - 1, trials, towers, tokenizer, atlas, subjects) for way in ("few", "taught"))
+    one = 1 / COUNT
+    assert few["glyph_top1"] >= max(0.8, taught["glyph_top1"] - one - 1e-3), (few, taught)
+    assert few["clip_top5"] >= taught["clip_top5"] - 2 * one - 1e-3, (few, taught)
