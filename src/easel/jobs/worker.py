@@ -25,6 +25,7 @@ AT_ONCE = 16  # jobs: enough rows for wide forwards; the rest waits where others
 LEASE = 15.0  # seconds; loading a large model may hold everything else up for some
 BEATS = 5  # in one lease
 TICK = 0.5  # seconds between looks when nothing stirs
+REST = 9  # times as long as telling the news took, until they are told again
 PAUSE = 1.0  # seconds until a full engine or a database in trouble is asked again
 PARTING = 30.0  # seconds that running steps are given to end when the worker closes
 
@@ -60,7 +61,7 @@ class Worker:
         self._house = House(store, client, album, self.feed, self.name, self._closing)
         self._errands: dict[Errand, threading.Thread] = {}
         self._lock = threading.Lock()
-        self._next_beat = self._next_claim = self._next_census = 0.0
+        self._next_beat = self._next_claim = self._next_census = self._next_news = 0.0
         self._threads = (
             threading.Thread(target=self._serve, name="easel-worker", daemon=True),
             threading.Thread(target=tidy, args=(store, album, keep, self._closing), name="easel-pruning", daemon=True),
@@ -109,7 +110,7 @@ class Worker:
             if job is None:
                 break
             self._begin(job)
-        self._herald.tell({errand.job.id for errand in self._running() if not errand.dropped})
+        self._tell_news()
 
     def _free_the_silent(self) -> None:
         """Queue again what workers hold that give no sign of life; seen at every tick, however much stirs."""
@@ -119,6 +120,13 @@ class Worker:
         others = {name: beats for name, beats in self._store.beats().items() if name != self.name}
         for name, beats in self._leases.silent(others).items():
             self._store.release(name, beats)
+
+    def _tell_news(self) -> None:
+        """Tell where what waits stands; a thousand listeners at every stir would leave no time for anything else."""
+        began = monotonic()
+        if began >= self._next_news:
+            self._herald.tell({errand.job.id for errand in self._running() if not errand.dropped})
+            self._next_news = monotonic() + REST * (monotonic() - began)
 
     def _mind_our_own(self) -> None:
         """Show that we live where it is time, and drop the jobs that were cancelled or taken from us."""

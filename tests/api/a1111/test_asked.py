@@ -57,7 +57,7 @@ FORGE = {"distilled_cfg_scale": None}
 
 
 def test_bodies_have_their_fields_and_defaults() -> None:
-    assert TextToImage().model_dump() == {**SHARED, **TEXT, **FORGE, "hr_cfg": None}
+    assert TextToImage().model_dump() == {**SHARED, **TEXT, **FORGE, "hr_cfg": None, "hr_additional_modules": None}
     assert ImageToImage().model_dump() == {**SHARED, **IMAGE, **FORGE}
     echoed = TextToImage().model_dump()
     assert TextToImage.model_validate(echoed) == TextToImage()

@@ -57,3 +57,29 @@ def test_settings_made_at_once_are_all_kept(tmp_path: Path) -> None:
         assert set(answers) == {200}
         found = anna.get(AT).json()
     assert {name: found[name] for name in given} == given
+
+
+def test_forges_modules_are_a_vae_and_text_encoders(tmp_path: Path) -> None:
+    for file in ("vae/soft.safetensors", "text_encoder/t5.safetensors", "text_encoder/clip_l.safetensors"):
+        (tmp_path / "models" / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "models" / file).write_bytes(b"not read until it is used")
+    with serving(tmp_path, Player()) as served, httpx2.Client(base_url=served.url, timeout=20) as anna:
+        told = {one["model_name"]: one["filename"] for one in anna.get("/sdapi/v1/sd-modules").json()}
+        assert set(told) == {"soft.safetensors", "t5.safetensors", "clip_l.safetensors"}
+
+        def parts(given: list[str], **more: object) -> tuple[str | None, tuple[str, ...]]:
+            ask = {"steps": 1, "override_settings": {"forge_additional_modules": given, **more}}
+            assert anna.post("/sdapi/v1/txt2img", json=ask).status_code == 200
+            found = served.store.list()[0].request.components
+            return found.vae, found.text_encoders
+
+        assert parts(list(told.values())) == ("soft", ("clip_l", "t5"))
+        assert parts(["t5", "soft.safetensors"], sd_vae="soft") == ("soft", ("t5",))
+        assert parts([], sd_vae="soft") == ("soft", ())
+        assert anna.post(AT, json={"forge_additional_modules": ["t5.safetensors"]}).status_code == 200
+        assert anna.get(AT).json()["forge_additional_modules"] == ["t5"]
+        for bad in (["gone.safetensors"], "t5", [1], ["/etc/passwd"]):
+            answer = anna.post(AT, json={"forge_additional_modules": bad})
+            assert 400 <= answer.status_code < 500 and answer.json()["detail"]
+        ask = {"steps": 1, "enable_hr": True, "hr_additional_modules": ["t5"]}
+        assert "hr_additional_modules" in anna.post("/sdapi/v1/txt2img", json=ask).json()["detail"]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from easel.api.a1111.options import Options
+from easel.api.a1111.options import MODULES, Options
 from easel.api.a1111.prompts import words_of
 from easel.api.a1111.wire import Drawing, TextToImage
 from easel.core.errors import BadValue, Unsupported
@@ -92,7 +92,7 @@ def shared_fields(wire: Drawing, options: Options, styles: Iterable[Style] = ())
             "comma_backtrack": options["comma_padding_backtrack"],
             "old_editing": options["use_old_scheduling"],
         },
-        "components": {"vae": vae} if vae else {},
+        "components": {**({"vae": vae} if vae else {}), "text_encoders": modules(options)},
         "steps": wire.steps,
         "guidance": guidance,
         "seed": None if wire.seed == -1 else wire.seed,
@@ -133,6 +133,11 @@ def model_name(text: str) -> str:
     name, bracket, _ = text.strip().partition(" [")
     name = name if bracket and text.strip().endswith("]") else text.strip()
     return "" if name.casefold() in NO_MODEL else name
+
+
+def modules(options: Options) -> tuple[str, ...]:
+    """Return Forge's additional modules; which of them are text encoders, and which a VAE, the library knows."""
+    return tuple(name for one in options[MODULES] if (name := model_name(one)))
 
 
 def variation(wire: Drawing) -> Fields:
@@ -221,6 +226,8 @@ def hires_fields(wire: TextToImage) -> Fields:
         raise Unsupported(
             f"hr_checkpoint_name {wire.hr_checkpoint_name!r} cannot be honoured; both passes have one model."
         )
+    if wire.hr_additional_modules not in (None, [], ["Use same choices"]):
+        raise Unsupported("hr_additional_modules cannot be honoured; both passes have one model.")
     size = {"width": cut(wire.hr_resize_x) or None, "height": cut(wire.hr_resize_y) or None}
     fields: Fields = {
         **(size if any(size.values()) else {"scale": wire.hr_scale}),

@@ -15,12 +15,14 @@ from easel.api.a1111.brought import brought
 from easel.api.a1111.chosen import Asked, asked, where_of
 from easel.api.a1111.house import House
 from easel.api.a1111.infotexts import filled
-from easel.api.a1111.listings import model_meant, style_table
+from easel.api.a1111.listings import model_meant, module_meant, style_table
 from easel.api.a1111.tasks import Part, Task
 from easel.api.a1111.wire import Drawing, ImageToImage, TextToImage
 from easel.api.calls import heard, refuse_failed, submitted
 from easel.api.doors import Caller, caller_of
 from easel.api.pictures import as_format
+from easel.core.errors import BadValue
+from easel.core.passes import Components
 from easel.core.request import Request
 from easel.jobs.job import Job
 from easel.media.metadata import format_named
@@ -74,11 +76,23 @@ def understood(house: House, wire: Drawing, caller: Caller) -> Asked:
 def named(request: Request, library: Library) -> Request:
     """Return a request with the library's own names for the models that this dialect may call otherwise."""
     changes: dict[str, Any] = {"model": model_meant(library, request.model)}
-    if request.components.vae:
-        changes["components"] = request.components.changed(vae=model_meant(library, request.components.vae, "vae"))
+    parts = request.components
+    if parts.vae or parts.text_encoders:
+        changes["components"] = parts.changed(**parts_meant(library, parts))
     if request.refiner:
         changes["refiner"] = request.refiner.changed(model=model_meant(library, request.refiner.model))
     return request.model_copy(update=changes)
+
+
+def parts_meant(library: Library, parts: Components) -> dict[str, Any]:
+    """Return the library's own names for a VAE and modules; a VAE among these is the one, as in Forge."""
+    told = [module_meant(library, one) for one in parts.text_encoders]
+    vaes = [name for kind, name in told if kind == "vae"]
+    if not vaes and parts.vae:
+        vaes = [model_meant(library, parts.vae, "vae")]
+    if len(vaes) > 1:
+        raise BadValue("forge_additional_modules", ", ".join(vaes), "one VAE at most")
+    return {"vae": next(iter(vaes), None), "text_encoders": tuple(name for kind, name in told if kind != "vae")}
 
 
 async def follow_to_end(house: House, requests: Sequence[Request], caller: Caller, task: Task) -> None:

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from easel.api.a1111.asked import model_name
-from easel.api.a1111.listings import model_meant
-from easel.api.a1111.options import REALM, USUAL, checked, still_known
+from easel.api.a1111.listings import model_meant, module_meant
+from easel.api.a1111.options import MODULES, REALM, USUAL, checked, still_known
 from easel.api.a1111.tasks import Tasks
 from easel.api.doors import Caller, Doors
 
@@ -40,4 +40,7 @@ class House:
                 found[setting] = await asyncio.to_thread(model_meant, self.doors.library, name, kind)
             elif setting in found:
                 found[setting] = USUAL[setting]
+        if modules := found.get(MODULES):
+            told = [await asyncio.to_thread(module_meant, self.doors.library, one) for one in modules]
+            found[MODULES] = [name for _, name in told]
         await asyncio.to_thread(self.doors.store.set_options, caller.name, REALM, found)

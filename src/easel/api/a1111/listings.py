@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, get_args
 
@@ -26,6 +27,7 @@ from easel.prompt.styles import Style, read_styles
 from easel.sampling import samplers, schedules
 
 PLACES: tuple[Where, ...] = get_args(Where)
+MODULES = ("vae", "text_encoder")  # kinds of files that Forge calls modules
 EVERY: tuple[tuple[tuple[Script, ...], bool], ...] = ((SCRIPTS, False), (ALWAYS, True))
 
 
@@ -118,6 +120,21 @@ def model_meant(library: Library, text: str, kind: str = CHECKPOINT) -> str:
             if text in (flat_name(entry.name), with_ending(entry), flat_name(with_ending(entry))):
                 return entry.name
         raise
+
+
+def module_meant(library: Library, text: str) -> tuple[str, str]:
+    """Return the kind and the name of what Forge calls a module, by its name or as /sd-modules tells its place.
+
+    Raises UnknownName.
+    """
+    for entry in (entry for kind in MODULES for entry in library.entries(kind)):
+        if text in (str(entry.path), with_ending(entry).rpartition("/")[2]):
+            return entry.kind, entry.name
+    for kind in MODULES:
+        with suppress(UnknownName):
+            return kind, library.where(text, kind)[1]
+    known = [entry.name for kind in MODULES for entry in library.entries(kind)]
+    raise UnknownName("VAE or text encoder", text, known, listing="GET /sdapi/v1/sd-modules")
 
 
 def file_list(library: Library, kind: str) -> list[dict[str, Any]]:

@@ -34,7 +34,7 @@ def add(router: APIRouter, house: House) -> None:
         "latent-upscale-modes": listings.latent_modes,
         "sd-models": lambda: listings.model_list(library),
         "sd-vae": lambda: listings.file_list(library, "vae"),
-        "sd-modules": lambda: [one for kind in ("vae", "text_encoder") for one in listings.file_list(library, kind)],
+        "sd-modules": lambda: [one for kind in listings.MODULES for one in listings.file_list(library, kind)],
         "loras": lambda: listings.network_list(library),
         "embeddings": lambda: listings.embedding_list(library),
         "prompt-styles": lambda: listings.style_list(settings),

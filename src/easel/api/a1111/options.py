@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import Any, cast
 
 from easel.core.errors import BadValue, Unsupported
 from easel.core.registry import check_kind
@@ -17,12 +17,14 @@ from easel.core.request import Request
 
 Options = Mapping[str, Any]
 
+MODULES = "forge_additional_modules"
 REALM = "a1111"  # what callers set here is kept under this name
 
 USUAL: Options = MappingProxyType(
     {
         "sd_model_checkpoint": Request.model_fields["model"].default,
         "sd_vae": "Automatic",
+        MODULES: [],
         "CLIP_stop_at_last_layers": 1,
         "emphasis": "Original",
         "comma_padding_backtrack": 20,
@@ -80,7 +82,6 @@ ONLY: Mapping[str, tuple[Any, ...]] = MappingProxyType(
         "fp8_storage": ("Disable",),
         "upscaler_for_img2img": ("None", ""),
         "img2img_background_color": ("#ffffff",),
-        "forge_additional_modules": ([],),
     }
 )
 WORDS = {
@@ -101,6 +102,8 @@ def checked(given: Options) -> dict[str, Any]:
         if name not in USUAL or value is None:
             continue
         check_kind(f"setting {name}", value, USUAL[name])
+        if isinstance(USUAL[name], list):
+            check_names(name, value)
         if name in WORDS:
             known = WORDS[name]
             if value.casefold() not in known:
@@ -108,6 +111,13 @@ def checked(given: Options) -> dict[str, Any]:
             value = known[value.casefold()]
         found[name] = value
     return found
+
+
+def check_names(name: str, value: Any) -> None:
+    """Raise BadValue unless a setting is a list of names."""
+    names = cast("list[Any]", value) if isinstance(value, list) else [None]
+    if not all(isinstance(one, str) for one in names):
+        raise BadValue(f"setting {name}", cast("object", value), "a list of names")
 
 
 def still_known(kept: Options) -> Options:

@@ -95,6 +95,7 @@ class TextToImage(Drawing):
     hr_prompt: str = ""
     hr_negative_prompt: str = ""
     hr_cfg: float | None = None
+    hr_additional_modules: list[str] | None = None
 
 
 class ImageToImage(Drawing):
