@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from easel.cli.display import facts_of, pace_in_words, time_in_words
-from easel.cli.layout import bytes_in_words
 from easel.cli.tally import Tally
 from easel.cli.wishes import options_of, value_of
+from easel.core.amounts import bytes_in_words
 
 
 def test_runs_are_counted_together() -> None:

@@ -98,7 +98,7 @@ def login(site: SiteName, forget: Forget = False) -> None:
 
 def in_words(planned: Plan, folder: Path) -> str:
     """Return what is about to be fetched, in one line."""
-    from easel.cli.layout import bytes_in_words
+    from easel.core.amounts import bytes_in_words
 
     size = "size not told" if planned.size is None else bytes_in_words(planned.size)
     count = f"{len(planned.files)} files, " if planned.folder else ""
@@ -129,7 +129,7 @@ class Lines:
         self._last: tuple[float, int] | None = None
 
     def refresh(self, event: Progress) -> None:
-        from easel.cli.layout import bytes_in_words
+        from easel.core.amounts import bytes_in_words
 
         now = monotonic()
         if self._last is None:

@@ -80,12 +80,3 @@ def table(*headings: str) -> Table:
     for heading in headings:
         made.add_column(heading, overflow="fold")
     return made
-
-
-def bytes_in_words(size: float) -> str:
-    """Return a number of bytes as people say it: 35 MB, 1.4 GB (powers of ten, as disks and downloads count)."""
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if size < 999.5:
-            return f"{size:.0f} {unit}" if size >= 10 or unit == "bytes" else f"{size:.1f} {unit}"
-        size /= 1000
-    return f"{size:.1f} TB"

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from easel.cli.album import nearest_existing
 from easel.cli.findings import Finding
 from easel.cli.gpu import read
-from easel.cli.layout import bytes_in_words
+from easel.core.amounts import bytes_in_words
 from easel.models.vendor import is_answered
 
 if TYPE_CHECKING:

@@ -138,7 +138,7 @@ def show_facts(facts: dict[str, Any], *, as_json: bool) -> None:
 
 def rows_of(facts: dict[str, Any]) -> list[tuple[str, str]]:
     """Return facts in words, the empty ones left out."""
-    from easel.cli.layout import bytes_in_words
+    from easel.core.amounts import bytes_in_words
     from easel.core.version import version
 
     rows = [("Name", facts.get("name", "")), ("Path", facts["path"])]

@@ -56,7 +56,8 @@ def list_models(kind: Kind = "", family: Family = "", as_json: AsJson = False, w
 
 def show_list(found: list[tuple[Entry, Identity | None]], *, as_json: bool) -> None:
     """Print files as a table, or a line of JSON for each."""
-    from easel.cli.layout import bytes_in_words, console, show, table
+    from easel.cli.layout import console, show, table
+    from easel.core.amounts import bytes_in_words
 
     if as_json:
         from easel.cli.display import json_line

@@ -49,7 +49,8 @@ class Output(NamedTuple):
 def list_outputs(as_json: Json = False) -> None:
     """List the days that have pictures, how many and how large."""
     from easel.cli.display import json_line
-    from easel.cli.layout import bytes_in_words, console, show, table
+    from easel.cli.layout import console, show, table
+    from easel.core.amounts import bytes_in_words
     from easel.core.settings import read_settings
 
     days: dict[str, list[int]] = {}
@@ -112,7 +113,7 @@ def prune(
     keep_bytes let a server do this by itself.
     """
     from easel.app import ALBUM, queue_of
-    from easel.cli.layout import bytes_in_words
+    from easel.core.amounts import bytes_in_words
     from easel.core.settings import read_settings
     from easel.jobs import pruning
     from easel.jobs.store import open_store

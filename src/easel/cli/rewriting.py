@@ -98,7 +98,8 @@ def follow(work: Generator[int, None, None], total: int, out: Path, *, word: str
 @contextmanager
 def bar(word: str, total: int, *, quiet: bool) -> Iterator[Callable[[int], None]]:
     """Yield what is called with each number of bytes that is done: a bar on a terminal, else a line now and then."""
-    from easel.cli.layout import bytes_in_words, console
+    from easel.cli.layout import console
+    from easel.core.amounts import bytes_in_words
 
     if quiet or not sys.stderr.isatty():
         done, last = 0, monotonic()
@@ -123,7 +124,7 @@ def bar(word: str, total: int, *, quiet: bool) -> Iterator[Callable[[int], None]
 def tell(out: Path, seconds: float, *, as_json: bool) -> None:
     """Say what was made: its size, how long it took, and what it is."""
     from easel.cli.display import json_line
-    from easel.cli.layout import bytes_in_words
+    from easel.core.amounts import bytes_in_words
     from easel.models.layouts.identify import identify
 
     identity = identify(out)

@@ -204,7 +204,7 @@ def run(
     from easel.cli.album import check_writable
     from easel.cli.screen import show_page
     from easel.core.settings import read_settings
-    from easel.ui import page
+    from easel.ui import front
     from easel.ui.house import House
     from easel.ui.workshop import Workshop
 
@@ -221,11 +221,11 @@ def run(
             check=serving.check,
             figures=serving.figures,
             closing=streams,
-            pages=("/", *page.PATHS),
+            pages=("/", *front.PATHS),
             **doors,
         )
         house = (serving.store, serving.feed, serving.library, settings, serving.album, serving.check, serving.figures)
-        page.mount(web, House(*house, workshop))
+        front.mount(web, House(*house, workshop))
         http = web_server(web, tls)
         ending.watch(http, streams)
         print(f"Easel serves at {ending.url}", flush=True)

@@ -45,7 +45,7 @@ def amount(text: str) -> Amount:
     return Amount(bytes=int(number * UNITS[unit]))
 
 
-def in_words(size: float) -> str:
+def bytes_in_words(size: float) -> str:
     """Return a number of bytes as people say it: 35 MB, 1.4 GB (powers of ten, as disks and downloads count)."""
     for unit in ("bytes", "kB", "MB", "GB"):
         if size < 999.5:

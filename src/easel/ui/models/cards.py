@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
-from easel.core.amounts import in_words
+from easel.core.amounts import bytes_in_words
 from easel.core.errors import ModelError
 from easel.models.layouts.identify import Identity
 from easel.models.library.index import Row
@@ -95,7 +95,7 @@ def card(entry: Entry, say: Words, *, picked: bool = False) -> str:
         f'<span class="models-face">{picture}</span>'
         f'<span class="models-name" title="{safe(entry.name)}">{safe(entry.name.rpartition("/")[2])}</span>'
         f'<span class="models-what">{safe(" · ".join(dict.fromkeys((kind, what))))}</span>'
-        f'<span class="models-size">{in_words(entry.found.size)}</span></button>'
+        f'<span class="models-size">{bytes_in_words(entry.found.size)}</span></button>'
     )
 
 
@@ -107,7 +107,7 @@ def details(entry: Entry, notes: Mapping[str, str], say: Words, *, hash: str = "
     except ModelError as error:
         identity, trouble = None, error.message if admin else error.message.replace(entry.found.path, entry.name)
     facts = facts_of(identity, say) if identity else {}
-    facts[say("models.fact.size")] = in_words(entry.found.size)
+    facts[say("models.fact.size")] = bytes_in_words(entry.found.size)
     facts[say("models.fact.hash")] = hash
     facts[say("models.fact.path")] = entry.found.path if admin else ""
     preview = ""

@@ -10,7 +10,7 @@ from collections.abc import Generator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from easel.core.amounts import in_words
+from easel.core.amounts import bytes_in_words
 from easel.core.errors import BadValue, ModelError
 from easel.core.settings import Settings
 from easel.models.library.names import Library
@@ -98,7 +98,7 @@ def planned_for(what: str, wish: Wish, token: str) -> Plan:
 
 def told_of(planned: Plan) -> str:
     """Return what would be fetched, in a line."""
-    size = "?" if planned.size is None else in_words(planned.size)
+    size = "?" if planned.size is None else bytes_in_words(planned.size)
     count = f"{len(planned.files)} × " if planned.folder else ""
     return f"{planned.title}: {count}{planned.name}, {size}"
 
@@ -195,7 +195,7 @@ def made(path: Path, settings: Settings, library: Library) -> str:
     identity = identify(path)
     library.refresh()
     numbers = f", {identity.dtype}" if identity.dtype else ""
-    return f"{shown(path, settings)}: {identity.words}{numbers}, {in_words(identity.size)}"
+    return f"{shown(path, settings)}: {identity.words}{numbers}, {bytes_in_words(identity.size)}"
 
 
 def place_for(name: str, ending: str, settings: Settings) -> Path:

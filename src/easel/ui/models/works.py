@@ -13,7 +13,7 @@ from typing import Any
 
 import gradio as gr
 
-from easel.core.amounts import in_words as bytes_in_words
+from easel.core.amounts import bytes_in_words
 from easel.core.caller import Caller
 from easel.core.errors import Forbidden
 from easel.ui.house import caller_of
