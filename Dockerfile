@@ -1,19 +1,19 @@
 # Easel's server in a container. docs/remote.md says how it is run.
 #
-#   docker build -t easel .                                                     torch for NVIDIA's cards, as PyPI has it
-#   docker build -t easel --build-arg TORCH_INDEX=https://download.pytorch.org/whl/cpu .          for processors only
-#   docker build -t easel --build-arg TORCH_INDEX=https://download.pytorch.org/whl/cu126 .        for an older driver
+#   docker build -t easel .                                    torch as pip finds it, for NVIDIA's cards
+#   docker build -t easel --build-arg TORCH_INDEX=URL .        another build, for processors or an older driver; URL is
+#                                                              the index that https://pytorch.org/get-started/locally names
 
 ARG PYTHON=3.12
 
 FROM python:${PYTHON}-slim-bookworm AS build
-ARG TORCH_INDEX=https://pypi.org/simple
+ARG TORCH_INDEX=
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 WORKDIR /build
 COPY constraints.txt ./
 # torch by itself and first: it is large, it changes seldom, and all that needs it then finds it there.
 RUN python -m venv /opt/easel \
-    && /opt/easel/bin/pip install --constraint constraints.txt --index-url "${TORCH_INDEX}" torch
+    && /opt/easel/bin/pip install --constraint constraints.txt ${TORCH_INDEX:+--index-url "${TORCH_INDEX}"} torch
 COPY pyproject.toml README.md LICENSE ./
 COPY src src
 RUN /opt/easel/bin/pip install --constraint constraints.txt ".[postgres]"

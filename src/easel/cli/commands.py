@@ -21,6 +21,7 @@ COMMANDS: Table = {
     "outpaint": ("outpaint", "outpaint", "Grow a picture beyond its edges, led by words."),
     "sketch": ("sketch", "sketch", "Draw a picture from colour strokes, led by words."),
     "upscale": ("upscale", "upscale", "Enlarge a picture and draw its detail anew, tile by tile."),
+    "control": ("control", "control", "Draw a hint for control models from a picture: edges, lines, colours."),
     "grid": ("grid", "grid", "Vary things and see them side by side."),
     "matrix": ("grid", "matrix", "Draw a prompt with every choice of its parts."),
     "info": ("info", "info", "Show the words and settings that made a picture."),
