@@ -131,7 +131,7 @@ def test_tables_and_indexes_that_an_earlier_easel_did_not_have_are_made(tmp_path
     job = store.submit(CAT)
     store.close()
     base = sqlite3.connect(tmp_path / "jobs.sqlite")
-    for table in ("favourites", "leavings", "options"):
+    for table in ("favourites", "leavings", "options", "repeats"):
         base.execute(f"DROP TABLE {table}")
     base.execute("DROP INDEX jobs_of_states")
     base.commit()

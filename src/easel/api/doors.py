@@ -15,6 +15,7 @@ from pathlib import Path
 from fastapi import Request as HttpRequest
 
 from easel.api.addresses import Addresses
+from easel.api.circumstances import Circumstances
 from easel.core.caller import Caller
 from easel.core.errors import Forbidden, StorageError
 from easel.core.figures import Figures
@@ -22,6 +23,7 @@ from easel.core.request import Request
 from easel.core.settings import Settings
 from easel.jobs.feed import Feed
 from easel.jobs.job import Job, Kept
+from easel.jobs.repeating import answered
 from easel.jobs.store import Store
 from easel.models.library.names import Library
 
@@ -78,7 +80,8 @@ class Doors:
 
     album: the folder below which finished pictures stand. check: raises RequestError or ModelError for what cannot run;
     reads no weights. figures: what the engine counts. closing: ends streams with the server.
-    addresses: fetches pictures, None where the house fetches none.
+    addresses: fetches pictures, None where the house fetches none. circumstances: what pictures depend on besides their
+    requests.
     """
 
     store: Store
@@ -90,19 +93,26 @@ class Doors:
     figures: Callable[[], Figures] = Figures
     closing: Closing = field(default_factory=Closing)
     addresses: Addresses | None = None
+    circumstances: Circumstances = field(default_factory=Circumstances)
 
-    async def submit(self, request: Request, caller: Caller, priority: int = 0, id: str | None = None) -> Job:
+    async def submit(
+        self, request: Request, caller: Caller, priority: int = 0, id: str | None = None, *, repeat: bool = False
+    ) -> Job:
         """Keep a request in the queue and return its job; every dialect's requests come through here.
 
+        repeat: whether pictures that its asker has of the very same request, its seed given, answer it at once.
         Raises RequestError, ModelError and QueueFull before anything is kept, Forbidden for a priority above others'.
         """
         if priority > 0 and not caller.admin:
             raise Forbidden(f"priority is {priority}, allowed is at most 0 for who is no admin.")
-        return await asyncio.to_thread(self._submit, request, caller.name, priority, id)
+        return await asyncio.to_thread(self._submit, request, caller.name, priority, id, repeat)
 
-    def _submit(self, request: Request, user: str, priority: int, id: str | None) -> Job:
+    def _submit(self, request: Request, user: str, priority: int, id: str | None, repeat: bool) -> Job:
         self.check(request)
-        return self.store.submit(request, user, priority, id)
+        told = self.circumstances.told(self.library, self.settings, now=repeat)
+        if repeat and (job := answered(self.store, self.album, request, user, priority, id, told)):
+            return job
+        return self.store.submit(request, user, priority, id, circumstances=told)
 
     def file_of(self, kept: Kept) -> Path:
         """Return where a finished picture stands. Raises StorageError where it is gone, or was led out of the album."""

@@ -6,7 +6,7 @@ import asyncio
 import mimetypes
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, Literal, cast
 
 from fastapi import APIRouter, Depends, Path, Query
 from fastapi import Request as HttpRequest
@@ -67,9 +67,13 @@ def asking(doors: Doors) -> APIRouter:
         id: Annotated[
             str | None, Query(min_length=1, max_length=100, description="An id of your own, which no job has yet.")
         ] = None,
+        repeat: Annotated[
+            Literal["draw", "kept"],
+            Query(description="kept: with the pictures that you have of the very same request, if they still hold."),
+        ] = "draw",
     ) -> JobShown:
         """Keep a request in the queue. When the answer comes, it is on the disk."""
-        job = await doors.submit(await asked(http), me, priority, id)
+        job = await doors.submit(await asked(http), me, priority, id, repeat=repeat == "kept")
         answer.headers["Location"] = f"/v1/jobs/{job.id}"
         return shown_job(job)
 

@@ -9,8 +9,10 @@ no database; jobs/pruning.py keeps both in step.
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
 
@@ -51,6 +53,53 @@ def keep_one(album: Path, file: str, picture: Picture) -> Kept:
             temporary.unlink(missing_ok=True)
     width, height = picture.image.size
     return Kept(file, picture.seed, picture.infotext, width, height, len(data))
+
+
+def keep_again(album: Path, stem: str, pictures: Sequence[Kept]) -> tuple[Kept, ...]:
+    """Give a job files of its own of pictures that another has, and return what is kept; raises StorageError.
+
+    Their bytes are on the disk once where it can give a file two names, and stay until both are gone.
+    """
+    folder = (album / stem).parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        kept = tuple(
+            replace(one, file=f"{stem}-{number}{Path(one.file).suffix}", favourite=False)
+            for number, one in enumerate(pictures)
+        )
+        for old, new in zip(pictures, kept, strict=True):
+            name_again(album / old.file, album / new.file)
+        settle(folder)
+    except OSError as error:
+        raise StorageError(
+            f"cannot keep a picture again in {printable(folder)}: {reason(error)}; see that pictures stand there."
+        ) from error
+    return kept
+
+
+def name_again(file: Path, target: Path) -> None:
+    """Give a file a second name, or copy it where the disk knows none. Raises OSError."""
+    try:
+        os.link(file, target)
+    except FileNotFoundError:
+        raise
+    except OSError:  # another disk, a file system without links, or too many of them
+        temporary = target.with_name(f".{target.stem}.{uuid4().hex[:8]}.part")
+        try:
+            write_whole(temporary, file.read_bytes())
+            os.replace(temporary, target)
+        finally:
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
+
+
+def stands(album: Path, one: Kept) -> bool:
+    """Return whether a picture's file is there, a file of its own and as long as it was."""
+    try:
+        facts = (album / one.file).lstat()
+    except (OSError, ValueError):
+        return False
+    return stat.S_ISREG(facts.st_mode) and facts.st_size == one.bytes
 
 
 def settle(folder: Path) -> None:

@@ -1,8 +1,8 @@
 """The queue on disk: jobs submitted, found, ended, and what their askers may do with them.
 
 Every answer is given after the disk has what it says. What workers do with jobs stands in jobs/hands.py, what is told
-of the past in jobs/history.py and jobs/showing.py, what users have set in jobs/options.py. Knows no engine, no files of
-pictures, no HTTP.
+of the past in jobs/history.py and jobs/showing.py, what users have set in jobs/options.py, what was asked before in
+jobs/repeats.py. Knows no engine, no files of pictures, no HTTP.
 """
 
 from __future__ import annotations
@@ -21,11 +21,12 @@ from easel.core.errors import BadValue, QueueFull
 from easel.core.request import Request
 from easel.jobs.bounds import USUAL, Bounds
 from easel.jobs.database import PATIENCE, Database, open_database
-from easel.jobs.hands import MOST_ATTEMPTS, Hands
+from easel.jobs.hands import MOST_ATTEMPTS, Hands, beat
 from easel.jobs.history import History, number_of
 from easel.jobs.job import STATES, Job, Standing, State
 from easel.jobs.line import move, places
 from easel.jobs.options import Options
+from easel.jobs.repeats import Repeats, digest_of, write_repeat
 from easel.jobs.rows import FEW, read_jobs, read_standings, write_request
 from easel.jobs.showing import Showing
 from easel.jobs.tables import jobs
@@ -35,7 +36,7 @@ PRIORITIES = range(-100, 101)
 LONGEST_USER = 200  # characters
 
 
-class Store(Hands, History, Options, Showing):
+class Store(Hands, History, Options, Repeats, Showing):
     """The queue; any thread may use it, and any number of processes their own store of the same database.
 
     stirred: set whenever something was asked of the queue in this process, for the worker that waits.
@@ -47,9 +48,20 @@ class Store(Hands, History, Options, Showing):
         self._bounds = bounds
         self.stirred = threading.Event()
 
-    def submit(self, request: Request, user: str = "", priority: int = 0, id: str | None = None) -> Job:
+    def submit(
+        self,
+        request: Request,
+        user: str = "",
+        priority: int = 0,
+        id: str | None = None,
+        *,
+        circumstances: str = "",
+        worker: str | None = None,
+    ) -> Job:
         """Keep a request, its seeds drawn, and return its job, which is on disk then.
 
+        circumstances: what its pictures depend on besides, see api/circumstances.py; "" where it is never repeated.
+        worker: who has it at once, however many wait; nobody where left out.
         Raises BadValue for an id that is taken or no id, QueueFull, StorageError.
         """
         if id is not None and not ID.fullmatch(id):
@@ -64,12 +76,21 @@ class Store(Hands, History, Options, Showing):
         with self._base.writing() as base:
             if id is not None and base.execute(select(jobs.c.id).where(jobs.c.id == id)).first():
                 raise BadValue("id", id, "one that no other job has")
-            self._refuse_too_many(base, user)
+            if worker is None:
+                self._refuse_too_many(base, user)
             number = (base.execute(select(func.max(jobs.c.number))).scalar() or 0) + 1
             kept = {name: getattr(job, name) for name in ("id", "user", "state", "priority", "created", "stem")}
             base.execute(insert(jobs).values(number=number, rank=number, attempts=0, **kept))
             write_request(base, number, job.id, settled)
-            job = replace(job, place=places(base, [number])[number])
+            if circumstances:
+                write_repeat(base, number, digest_of(settled, user, circumstances))
+            if worker is None:
+                job = replace(job, place=places(base, [number])[number])
+            else:
+                beat(base, worker)
+                taken = {"state": "running", "worker": worker, "started": now, "attempts": 1}
+                base.execute(update(jobs).where(jobs.c.number == number).values(**taken))
+                job = read_jobs(base, [number])[0]
         self.stirred.set()
         return job
 

@@ -84,6 +84,15 @@ favourites = Table(
     Column("place", Integer, primary_key=True, autoincrement=False),
 )
 
+# What jobs were asked, and under which circumstances, as a digest: where two are alike, their pictures are.
+repeats = Table(
+    "repeats",
+    metadata,
+    Column("job", BigInteger, ForeignKey("jobs.number", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column("digest", String, nullable=False),
+    Index("repeats_alike", "digest", "job"),
+)
+
 # What the files of forgotten jobs are named by, until they are gone too.
 leavings = Table("leavings", metadata, Column("stem", String, primary_key=True))
 

@@ -6,8 +6,6 @@ Whoever may come in may see it, as they may see the models' names. Knows no widg
 from __future__ import annotations
 
 import io
-import os
-from collections.abc import Iterator
 from pathlib import Path
 
 from fastapi import FastAPI
@@ -15,36 +13,13 @@ from fastapi import Request as HttpRequest
 from starlette.responses import Response
 
 from easel.core.errors import BadValue, UnknownName
-from easel.models.library.kinds import KINDS, PICTURES
+from easel.models.library.kinds import KINDS
 from easel.models.library.names import Library
+from easel.models.library.previews import LARGEST, preview_of
 
 ROUTE = "/files/previews"
 SIDE = 384  # pixels of the longer side, for a card on a screen of twice as many
 QUALITY = 80
-LARGEST = 32 * 2**20  # bytes of a file that is opened for it
-MARKS = ("", ".preview", ".thumb")  # between a model's name and the picture's ending
-ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".gif")
-
-
-def preview_of(path: Path) -> Path | None:
-    """Return the picture that shows what a model makes, None where none stands beside it.
-
-    An embedding that is a picture itself shows itself.
-    """
-    if path.suffix.lower() in PICTURES:
-        return path
-    return next((place for place in places_for(path) if os.path.isfile(place)), None)
-
-
-def places_for(path: Path) -> Iterator[Path]:
-    """Yield where the picture of a file or a diffusers folder may stand, the likeliest first."""
-    inside = path.is_dir()
-    stem = path.name if inside else path.stem
-    for mark in reversed(MARKS):
-        for ending in ENDINGS:
-            yield path.with_name(f"{stem}{mark}{ending}")
-            if inside and mark:
-                yield path / f"{mark.removeprefix('.')}{ending}"
 
 
 def add(web: FastAPI, library: Library) -> None:

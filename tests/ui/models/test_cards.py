@@ -21,11 +21,12 @@ from easel.core.settings import Settings
 from easel.models.library.hashing import hash_of
 from easel.models.library.kinds import KINDS
 from easel.models.library.names import Entry, Library
+from easel.models.library.previews import preview_of
 from easel.ui import links, previews
 from easel.ui.models import entry_called, hash_known, notes_of
 from easel.ui.models.cards import FAMILIES, GLYPHS, Wanted, cards, details, kind_choices, matching
 from easel.ui.models.works import OPTIONS, admin, far, shown, spoken
-from easel.ui.previews import SIDE, preview_of
+from easel.ui.previews import SIDE
 from easel.ui.words import LANGUAGES, words_of
 from easel.ui.workshop import Piece, Step
 from tests.ldm import SMALL_1, random_tensors, write_ldm

@@ -12,12 +12,12 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
 
-from easel.api.a1111 import controls, drawing, handling, lists
+from easel.api.a1111 import controls, drawing, handling, lists, networks
 from easel.api.a1111.house import House
 from easel.api.doors import Doors
 from easel.core.errors import EaselError
 
-PATHS = ("/sdapi/", "/internal/")
+PATHS = ("/sdapi/", "/internal/", networks.PATH)
 
 
 class Timed(APIRoute):
@@ -43,6 +43,7 @@ def routes(doors: Doors) -> APIRouter:
     controls.add(router, house)
     lists.add(router, house)
     handling.add(router, house)
+    networks.add(router, house)
     return router
 
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import platform
+import time
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body
+import psutil
+from fastapi import APIRouter, Body, Response
 from fastapi import Request as HttpRequest
 
 from easel.api.a1111.house import House
@@ -21,6 +24,7 @@ from easel.core.version import version
 
 def add(router: APIRouter, house: House) -> None:
     """Add the routes of progress, interruption and settings."""
+    started = time.time() - psutil.Process().create_time()
 
     @router.get("/sdapi/v1/progress")
     async def progress(http: HttpRequest, skip_current_image: bool = False) -> dict[str, Any]:
@@ -82,7 +86,19 @@ def add(router: APIRouter, house: House) -> None:
     @router.get("/internal/sysinfo")
     async def sysinfo() -> dict[str, Any]:
         """Tell which program and which machine this is."""
-        return {"Platform": platform.platform(), "Python": platform.python_version(), "Version": f"Easel {version()}"}
+        return system()
+
+    @router.get("/internal/sysinfo-download")
+    async def sysinfo_download() -> Response:
+        """Give the same as a file."""
+        name = time.strftime("sysinfo-%Y-%m-%d-%H-%M.json")
+        headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+        return Response(json.dumps(system(), indent=4), media_type="text/plain", headers=headers)
+
+    @router.get("/internal/profile-startup")
+    async def profile_startup() -> dict[str, Any]:
+        """Tell how long the process took until its routes stood, in seconds; models are loaded when they are asked."""
+        return {"total": started, "records": {"easel": started}}
 
     @router.get("/internal/quicksettings-hint")
     async def quicksettings() -> list[dict[str, str]]:
@@ -96,4 +112,9 @@ def add(router: APIRouter, house: House) -> None:
         await cancelled(house.doors, [part.id for part in (*running, *waiting)[:most]])
 
     _ = progress, internal_progress, pending_tasks, interrupt, skip, options, set_options
-    _ = flags, ping, sysinfo, quicksettings
+    _ = flags, ping, sysinfo, sysinfo_download, profile_startup, quicksettings
+
+
+def system() -> dict[str, str]:
+    """Return which program and which machine this is."""
+    return {"Platform": platform.platform(), "Python": platform.python_version(), "Version": f"Easel {version()}"}

@@ -21,6 +21,9 @@ ABSENT = {
     "train/hypernetwork": "nothing is trained here; use `easel train`",
     "unload-checkpoint": "models are everybody's; they leave memory when others need it",
     "reload-checkpoint": "models are everybody's; they are loaded when one is asked for",
+    "server-kill": "the server is everybody's; where it runs, Ctrl-C or SIGTERM ends `easel serve`",
+    "server-stop": "the server is everybody's; where it runs, Ctrl-C or SIGTERM ends `easel serve`",
+    "server-restart": "the server is everybody's; where it runs, end `easel serve` with Ctrl-C and start it again",
 }
 
 

@@ -17,8 +17,8 @@ from easel.models.layouts.identify import Identity
 from easel.models.library.index import Row
 from easel.models.library.kinds import CHECKPOINT, KINDS
 from easel.models.library.names import Entry
+from easel.models.library.previews import preview_of
 from easel.ui import links
-from easel.ui.previews import preview_of
 from easel.ui.words import Words
 
 FAMILIES: Mapping[str, str] = {"sd": "SD 1 · 2", "sdxl": "SDXL", "sd3": "SD 3", "flux": "Flux"}
