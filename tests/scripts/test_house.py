@@ -117,6 +117,7 @@ def test_the_wheel_carries_every_file_of_the_package(tmp_path: Path) -> None:
     packed = {name for name in zipfile.ZipFile(wheel).namelist() if name.startswith("easel/")}
     source = ROOT / "src"
     assert packed == {file.relative_to(source).as_posix() for file in committed() if source in file.parents}
+    assert {".css", ".js", ".toml", ".html", ".so", ".safetensors"} <= {Path(name).suffix for name in packed}
 
 
 def test_the_scripts_are_sound_shell() -> None:

@@ -17,7 +17,7 @@ from easel.api.server import app
 from easel.api.users import Secret, Users
 from easel.app import open_server
 from easel.core.settings import Settings
-from easel.ui import page
+from easel.ui import front
 from easel.ui.house import House
 
 
@@ -48,16 +48,17 @@ def serving(folder: Path, users: Iterable[Secret] = ()) -> Generator[Served]:
             check=open.check,
             figures=open.figures,
             gate=gate,
-            pages=page.PATHS,
+            pages=front.PATHS,
         )
-        page.mount(web, house)
+        building = front.mount(web, house)
         server = uvicorn.Server(
             uvicorn.Config(web, log_level="error", lifespan="on", timeout_graceful_shutdown=1, ws="none")
         )
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
         thread.start()
         try:
-            while not server.started and thread.is_alive():
+            # Until the page stands too: what a thread loads while pytest changes its filters for warnings may fail.
+            while not (server.started and building.stands) and thread.is_alive():
                 time.sleep(0.02)
             yield Served(f"http://127.0.0.1:{listening.getsockname()[1]}", house)
         finally:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from contextlib import AbstractContextManager, closing, nullcontext
+from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -198,35 +198,40 @@ def run(
     ending: Ending, place: socket.socket, queue: str, tls: dict[str, Any], open_page: bool = False, **doors: Any
 ) -> None:
     """Serve at a socket until asked to end; then give what runs back to the queue. open_page: in a browser here."""
-    from easel import app
-    from easel.api import server
-    from easel.api.doors import Closing
-    from easel.cli.album import check_writable
-    from easel.cli.screen import show_page
-    from easel.core.settings import read_settings
-    from easel.ui import front
-    from easel.ui.house import House
-    from easel.ui.workshop import Workshop
+    from easel.core.loading import uncollected
 
-    settings, streams = read_settings(), Closing()
-    check_writable(settings.outputs)
-    with app.open_server(settings, queue) as serving, closing(Workshop()) as workshop:
-        waiting = serving.store.counts()
-        web = server.app(
-            serving.store,
-            serving.feed,
-            serving.library,
-            settings,
-            album=serving.album,
-            check=serving.check,
-            figures=serving.figures,
-            closing=streams,
-            pages=("/", *front.PATHS),
-            **doors,
-        )
-        house = (serving.store, serving.feed, serving.library, settings, serving.album, serving.check, serving.figures)
-        front.mount(web, House(*house, workshop))
-        http = web_server(web, tls)
+    with ExitStack() as opened:
+        with uncollected():
+            from easel import app
+            from easel.api import server
+            from easel.api.doors import Closing
+            from easel.cli.album import check_writable
+            from easel.cli.screen import show_page
+            from easel.core.settings import read_settings
+            from easel.ui import front
+            from easel.ui.house import House
+            from easel.ui.workshop import Workshop
+
+            settings, streams = read_settings(), Closing()
+            check_writable(settings.outputs)
+            serving = opened.enter_context(app.open_server(settings, queue))
+            workshop = opened.enter_context(closing(Workshop()))
+            waiting = serving.store.counts()
+            web = server.app(
+                serving.store,
+                serving.feed,
+                serving.library,
+                settings,
+                album=serving.album,
+                check=serving.check,
+                figures=serving.figures,
+                closing=streams,
+                pages=("/", *front.PATHS),
+                **doors,
+            )
+            kept = (serving.store, serving.feed, serving.library, settings, serving.album)
+            front.mount(web, House(*kept, serving.check, serving.figures, workshop))
+            http = web_server(web, tls)
         ending.watch(http, streams)
         print(f"Easel serves at {ending.url}", flush=True)
         left = waiting["queued"] + waiting["running"]
@@ -287,12 +292,14 @@ def bound(address: str, port: int) -> socket.socket:
     """Return a socket that listens there. Raises BadValue where it cannot."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     try:
-        return socket.create_server((address, port), family=family, backlog=2048)
+        made = socket.create_server((address, port), family=family, backlog=2048)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise BadValue(
             "address", f"{address}:{port}", "one that is free here", remedy=f"{reason}; see --port"
         ) from None
+    made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # or an answer's body waits 40 ms for its head's receipt
+    return made
 
 
 def users_of(file: Path | None, auth: list[str], keys: list[str], admins: list[str]) -> Users | None:

@@ -1,4 +1,4 @@
-"""Which chromium is used, how it is started (it asks the network for nothing of its own), and turning to a tab."""
+"""Which chromium is used and how it is started (it asks the network for nothing of its own); turning, typing."""
 
 from __future__ import annotations
 
@@ -25,3 +25,14 @@ def turn(page: Page, name: str) -> None:
         page.locator("#tabs .overflow-menu > button").click()
         shown = page.locator("#tabs .overflow-dropdown").get_by_role("button", name=name, exact=True)
     shown.click()
+
+
+def heard(page: Page, *values: str) -> None:
+    """Wait until what was typed in the tab "create" has reached its form, which the window keeps as it changes."""
+    page.wait_for_function(
+        """values => {
+            const said = Object.values(JSON.parse(sessionStorage.getItem("easel.form.create") ?? "{}")).map(String);
+            return values.every((value) => said.includes(value));
+        }""",
+        arg=list(values),
+    )

@@ -13,6 +13,7 @@ from easel.core.request import Request
 from easel.media.metadata import encode
 from easel.prompt.infotext import write
 from easel.ui.words import words_of
+from tests.ui.browser.browsers import heard
 from tests.ui.serving import Served
 
 PANEL = "#create-results"
@@ -24,7 +25,7 @@ def ask(page: Page, prompt: str, **fields: str) -> None:
     page.locator(PROMPT).fill(prompt)
     for label, value in fields.items():
         field(page, label.replace("_", " ").capitalize()).fill(value)
-    page.wait_for_timeout(300)  # what is typed reaches the form a moment later
+    heard(page, prompt, *fields.values())
     page.locator("#create-draw").click()
 
 
@@ -41,7 +42,7 @@ def drawn(page: Page, count: int) -> None:
 def test_the_first_picture_is_two_clicks_away(visit, served: Served) -> None:
     page = visit("/")
     page.locator(f"{PANEL} .empty button").first.click()
-    page.wait_for_timeout(300)
+    heard(page, words_of("en")("create.example_0"))
     page.locator("#create-draw").click()
     drawn(page, 1)
     job = served.house.store.list(limit=1)[0]
@@ -126,7 +127,7 @@ def test_settings_come_from_the_address_and_stay_in_the_other_language(visit) ->
     page = visit("/en/?prompt=a%20cow&steps=9&hires.on=true&seed=3")
     expect(page.locator(PROMPT)).to_have_value("a cow")
     assert field(page, "Steps").input_value() == "9"
-    page.wait_for_timeout(300)
+    heard(page, "a cow", "9", "3")
     page.get_by_role("button", name="한국어").click()
     page.wait_for_url("**/ko/")
     expect(page.locator(PROMPT)).to_have_value("a cow")

@@ -146,7 +146,10 @@ def test_an_empty_canvas_says_what_to_do(visit: Any) -> None:
 def test_picture_mask_and_mode_are_there_again_after_a_reload(visit: Any, picture: Path) -> None:
     page = edit(visit, picture, "Inpaint")
     drag(page, (0.2, 0.5), (0.8, 0.5))
-    page.wait_for_timeout(900)  # it is kept half a second after the last stroke
+    for _ in range(200):  # it is kept a moment after the last stroke
+        if page.evaluate("async () => Boolean((await easel.shelf.take())?.mask)"):
+            break
+        page.wait_for_timeout(100)
     page.reload()
     page.get_by_role("tab", name="Edit", exact=True).click()
     page.locator('.canvas.has-picture[data-mode="inpaint"]').wait_for()

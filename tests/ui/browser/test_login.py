@@ -9,6 +9,7 @@ from playwright.sync_api import Page, expect
 
 from easel.api.users import with_password
 from easel.core.request import Request
+from tests.ui.browser.browsers import heard
 from tests.ui.serving import Served, serving
 
 
@@ -38,7 +39,7 @@ def test_wrongly_and_rightly(visit, served: Served, expected_errors: list[str]) 
     page.wait_for_function("() => window.easel?.opened?.create")
     page.locator("#create-prompt textarea").fill("a fox")
     page.get_by_label("Steps", exact=True).first.fill("2")
-    page.wait_for_timeout(300)
+    heard(page, "a fox", "2")
     page.locator("#create-draw").click()
     expect(page.locator("#create-results .tile")).to_have_count(1, timeout=60_000)
     assert served.house.store.list(limit=1)[0].user == "ann"
