@@ -73,7 +73,7 @@ def test_a_lost_event_is_seen(names: list[str], steps: list[int], said: str) -> 
 
 
 def test_waiting_streams_hold_no_threads(tmp_path: Path) -> None:
-    """What waits is in the server's loop alone: twice the streams take the same threads, but for a pool's that still grew."""
+    """What waits is in the server's loop alone: twice the streams take the same threads, but for a growing pool's."""
     with serving(tmp_path, Player()) as served:
         ids = [served.store.submit(Request(prompt="wait"), id=f"job-{number}").id for number in range(STREAMS)]
         paths = [f"/v1/jobs/{id}/events" for id in ids]
