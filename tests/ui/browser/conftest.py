@@ -23,9 +23,9 @@ expect.set_options(timeout=PATIENCE)
 Visit = Callable[..., Page]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Generator[Browser]:
-    """One chromium for all tests."""
+    """A chromium for one file of tests: while playwright is open, no test may run an event loop of its own."""
     if CHROMIUM is None:
         pytest.skip("chromium is not here")
     with sync_playwright() as started:
