@@ -17,10 +17,11 @@ from fastapi import Request as HttpRequest
 from easel.api.addresses import Addresses
 from easel.api.circumstances import Circumstances
 from easel.core.caller import Caller
-from easel.core.errors import Forbidden, StorageError
+from easel.core.errors import Forbidden
 from easel.core.figures import Figures
 from easel.core.request import Request
 from easel.core.settings import Settings
+from easel.jobs.album import given_away
 from easel.jobs.feed import Feed
 from easel.jobs.job import Job, Kept
 from easel.jobs.repeating import answered
@@ -116,13 +117,4 @@ class Doors:
 
     def file_of(self, kept: Kept) -> Path:
         """Return where a finished picture stands. Raises StorageError where it is gone, or was led out of the album."""
-        path = self.album / kept.file
-        try:
-            there = path.is_file()
-        except (OSError, ValueError):  # no file can have such a name
-            there = False
-        if not there:
-            raise StorageError(f"picture {kept.file} is no longer there; draw it again with its seed, {kept.seed}.")
-        if not path.resolve().is_relative_to(self.album.resolve()):
-            raise StorageError(f"picture {kept.file} stands outside of the album, and is not given away.")
-        return path
+        return given_away(self.album, kept)

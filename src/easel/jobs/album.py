@@ -130,3 +130,17 @@ def discard(album: Path, stem: str) -> None:
         raise StorageError(f"cannot remove pictures below {printable(album)}: {reason(error)}.") from error
     with suppress(OSError):
         (album / stem).parent.rmdir()
+
+
+def given_away(album: Path, kept: Kept) -> Path:
+    """Return where a finished picture stands. Raises StorageError where it is gone, or was led out of the album."""
+    path = album / kept.file
+    try:
+        there = path.is_file()
+    except (OSError, ValueError):  # no file can have such a name
+        there = False
+    if not there:
+        raise StorageError(f"picture {kept.file} is no longer there; draw it again with its seed, {kept.seed}.")
+    if not path.resolve().is_relative_to(album.resolve()):
+        raise StorageError(f"picture {kept.file} stands outside of the album, and is not given away.")
+    return path

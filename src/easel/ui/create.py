@@ -20,6 +20,7 @@ from easel.ui.form import from_request, requests_of
 from easel.ui.live import answering
 from easel.ui.picking import catalogue_words, categories, files_of
 from easel.ui.planned import Tokens, counted, drawn
+from easel.ui.preferences import FRESH
 from easel.ui.results import asking, chosen_of, results
 from easel.ui.shapes import RATIOS, shaped, side_of
 from easel.ui.tab import Page, Sent, Tab
@@ -260,7 +261,7 @@ def restoring(page: Page) -> gr.UploadButton:
 def remembering(page: Page, controls: made.Controls) -> None:
     """Keep the form in this window as it changes, and bring it back from there, or from the address, when it opens."""
     widgets = list(controls.values())
-    names = json.dumps(["create", list(controls), filled(controls, Request(preview_every=2))])
+    names = json.dumps(["create", list(controls), filled(controls, FRESH)])
     keep = f"(...values) => {{ easel.keepForm({names}, values); }}"
     changes = [one.change for one in widgets]  # type: ignore[attr-defined]
     gr.on(changes, None, inputs=widgets, js=keep, api_visibility="private")

@@ -20,6 +20,7 @@ from easel.ui.drawn import MODES, data_url, read_drawn
 from easel.ui.editing import NAMES, PAINTING, SIDES, SOFT, USUAL, fields_of, values_of
 from easel.ui.form import requests_of
 from easel.ui.overlaid import before_after
+from easel.ui.preferences import FRESH
 from easel.ui.remembered import remember, shown
 from easel.ui.results import asking, results
 from easel.ui.shapes import USUAL as SIDE
@@ -99,7 +100,7 @@ def build(page: Page) -> None:
         lambda model: {"paper": side_of(house.library, model)}, inputs=[controls["model"]], outputs=[board], **QUIET
     )
     everything = controls | {name: own[name] for name in NAMES}
-    remember(page, "edit", everything, [*shown(controls, Request(preview_every=2)), *USUAL.values()])
+    remember(page, "edit", everything, [*shown(controls, FRESH), *USUAL.values()])
     page.blocks.load(
         lambda: made.offered(house, say, made.OFFERED),
         outputs=[controls[place] for place in made.OFFERED],

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from easel.core.caller import Caller
-from easel.core.errors import StorageError
 from easel.core.figures import Figures
 from easel.core.request import Request
 from easel.core.settings import Settings
+from easel.jobs.album import given_away
 from easel.jobs.feed import Feed
 from easel.jobs.job import Job, Kept
 from easel.jobs.store import Store
@@ -50,10 +50,7 @@ class House:
 
     def file_of(self, kept: Kept) -> Path:
         """Return where a finished picture stands. Raises StorageError where it is gone, or was led out of the album."""
-        path = self.album / kept.file
-        if not path.is_file() or not path.resolve().is_relative_to(self.album.resolve()):
-            raise StorageError(f"picture {kept.file} is no longer there; draw it again with its seed, {kept.seed}.")
-        return path
+        return given_away(self.album, kept)
 
 
 def caller_of(request: gradio.Request | HTTPConnection) -> Caller:
