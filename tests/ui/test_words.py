@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 import easel.ui
+from easel.core.languages import preferred
 from easel.core.pictures import Soft
 from easel.models.library.cards import FIELDS
-from easel.ui.words import LANGUAGES, preferred, words_of
+from easel.ui.words import LANGUAGES, words_of
 
 HOME = Path(easel.ui.__file__).parent
 SOURCES = {file: file.read_text(encoding="utf-8") for kind in ("py", "js") for file in HOME.rglob(f"*.{kind}")}
@@ -90,4 +91,4 @@ def test_no_key_is_unused() -> None:
     ],
 )
 def test_the_browsers_wish(accepted: str, language: str) -> None:
-    assert preferred(accepted) == language
+    assert preferred(accepted, LANGUAGES) == language

@@ -16,10 +16,11 @@ from fastapi import FastAPI, Request
 from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from easel.core.languages import preferred
 from easel.core.loading import uncollected
 from easel.ui import before, files, plotted, preferences, previews
 from easel.ui.house import House
-from easel.ui.words import LANGUAGES, preferred
+from easel.ui.words import LANGUAGES
 
 COOKIE = "easel_language"  # the language that was chosen with the switch
 PATHS = tuple(f"/{language}" for language in LANGUAGES)  # what is mounted; "/" besides
@@ -42,7 +43,7 @@ def mount(web: FastAPI, house: House) -> Building:
     def home(request: Request) -> RedirectResponse:
         """Lead to the page in the asker's language; what stands behind "?" goes with them."""
         chosen = request.cookies.get(COOKIE, "")
-        language = chosen if chosen in LANGUAGES else preferred(request.headers.get("accept-language", ""))
+        language = chosen if chosen in LANGUAGES else preferred(request.headers.get("accept-language", ""), LANGUAGES)
         query = f"?{request.url.query}" if request.url.query else ""
         return RedirectResponse(f"/{language}/{query}", status_code=307, headers={"Vary": "Accept-Language, Cookie"})
 

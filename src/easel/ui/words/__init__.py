@@ -45,15 +45,3 @@ def flat(table: Mapping[str, object], above: str = "") -> dict[str, str]:
         else:
             found[key] = str(value)
     return found
-
-
-def preferred(accepted: str) -> str:
-    """Return the language that a browser likes best, from its Accept-Language header."""
-    wishes: list[tuple[float, int, str]] = []
-    for place, part in enumerate(accepted.split(",")):
-        name, _, weight = part.partition(";q=")
-        try:
-            wishes.append((-float(weight or 1), place, name.strip()[:2].casefold()))
-        except ValueError:
-            continue
-    return next((name for _, _, name in sorted(wishes) if name in LANGUAGES), LANGUAGES[0])
