@@ -1,7 +1,7 @@
 """What was asked: one frozen value, checked when made, the same for every door.
 
 A field that is None means "the model's own habit" and is settled by the recipe.
-This file knows ranges, not which samplers or models exist; its larger parts stand in passes.py and pictures.py.
+This file knows ranges, not which samplers or models exist; its larger parts stand in files of their own beside it.
 """
 
 from __future__ import annotations
@@ -12,14 +12,17 @@ from typing import Literal
 
 from pydantic import Field
 
+from easel.core.control import MOST_UNITS, Control, ImagePrompt
+from easel.core.detail import Detail
 from easel.core.errors import BadValue
+from easel.core.finishing import Background, Enlarge, Faces
 from easel.core.limits import MAX_STEPS, Name, OptionValue, Prompt, Seed, Side, Steps
 from easel.core.passes import Components, Guidance, Hires, Refiner, Shortcuts, Variation, Words
 from easel.core.pictures import Mask, Outpaint, Start, Tiles
 from easel.core.values import Value
 
 RANDOM_SEEDS = 4294967294  # A1111 draws its random seeds below this
-PARTS = ("start", "mask", "outpaint", "tiles", "hires", "refiner")  # a recipe says which of them it knows
+STORIES = ("start", "mask", "outpaint", "tiles", "hires", "refiner")  # parts of which a recipe says which it knows
 
 
 class Request(Value):
@@ -27,6 +30,8 @@ class Request(Value):
 
     Pictures of a batch use seeds seed, seed + 1, ...; sizes are pixels, multiples of 8. recipe: which story is told of
     it; each refuses the parts (start, mask, hires ...) that it has no use for.
+    controls, image_prompts: pictures that lead beside the words. details, faces, enlarge, background: what becomes of
+    the finished pictures, in this order.
     seamless: directions in which the picture's edges meet. ensd: added to the seeds of later noise (A1111's eta noise
     seed delta). tiled_decode: side in pixels of the tiles in which a large picture is decoded, to save memory; 0 is
     off.
@@ -59,6 +64,12 @@ class Request(Value):
     tiles: Tiles | None = None
     hires: Hires | None = None
     refiner: Refiner | None = None
+    controls: tuple[Control, ...] = Field(default=(), max_length=MOST_UNITS)
+    image_prompts: tuple[ImagePrompt, ...] = Field(default=(), max_length=MOST_UNITS)
+    details: tuple[Detail, ...] = Field(default=(), max_length=MOST_UNITS)
+    enlarge: Enlarge | None = None
+    faces: tuple[Faces, ...] = Field(default=(), max_length=4)
+    background: Background | None = None
     seamless: Literal["", "x", "y", "xy"] = ""
     tiled_decode: int = Field(default=0, ge=0, le=4096, multiple_of=8)
     noise: Literal["CPU", "NV"] = "CPU"

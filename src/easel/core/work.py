@@ -70,6 +70,37 @@ class Shortcut(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Act:
+    """What one adapter does to one row of a forward.
+
+    prepared: what the adapter has made of the request's pictures, once; it is data of the request and changes no more.
+    strength: above 0; who acts with none is left out.
+    """
+
+    adapter: RowAdapter
+    prepared: Any
+    strength: float = 1.0
+
+
+class RowAdapter(Protocol):
+    """What leads single rows of a forward beside time and text (ControlNet, IP-Adapter); adapters/ has them.
+
+    Hashable by identity. One serves all requests and keeps nothing of any. Acts are data of rows and never of the key,
+    so that rows with and without, and with other strengths, share a forward.
+    """
+
+    def acting(
+        self, model: Any, rows: Rows, acts: Sequence[Act | None]
+    ) -> AbstractContextManager[Mapping[str, Tensor]]:
+        """Return a context in which a forward of `model` over `rows` is led: row i by acts[i], untouched by None.
+
+        It gives what the denoiser is told besides, by diffusers' names and with rows first, (n, ...): numbers that are
+        added to its own and so zeros for rows without an act. "name.0", "name.1" stand for a list.
+        """
+        ...
+
+
 Remembered = tuple[tuple[Shortcut, Memory], ...]  # a row's memories, each of one shortcut
 Networks = tuple[tuple[Any, float], ...]  # loaded networks and their strengths, in the order in which they are applied
 
@@ -95,6 +126,8 @@ class Rows:
     come with this one, n of them; empty where that is not told.
     keeps: in which memories each row leaves something; takes: from which it takes, all rows by the same shortcuts; n
     of them each, or empty where no row does.
+    acts: what leads each row besides, n of them, or empty where nothing does. told: what acts tell the denoiser of all
+    rows, by its own names; the engine fills it in just before the forward.
     """
 
     x: Tensor
@@ -105,6 +138,8 @@ class Rows:
     left: tuple[int, ...] = ()
     keeps: tuple[Remembered, ...] = ()
     takes: tuple[Remembered, ...] = ()
+    acts: tuple[tuple[Act, ...], ...] = ()
+    told: Mapping[str, Tensor] = field(default_factory=dict[str, Any])
 
     def __len__(self) -> int:
         return int(self.x.shape[0])
@@ -240,7 +275,7 @@ class Decode:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Finish:
-    """Work without a model (pixels to pictures, metadata, post-processing); sent back: what `call` returns."""
+    """Work that no model's verb does (metadata, hints, post-processing); sent back: what `call` returns."""
 
     call: Callable[[], Any]
 

@@ -17,9 +17,9 @@ from torch import Tensor
 
 from easel.core.errors import OutOfMemory
 from easel.core.work import Decode, Encode, EncodeImages, Evaluate, Finish, Load, Rows, Wanted, Work, Worn
+from easel.engine.acting import predicted
 from easel.engine.remembering import Encode as EncodeTexts
 from easel.engine.remembering import Encodings, plainly
-from easel.engine.shortcuts import predicted
 from easel.engine.smaller import cut, decoded_at_once, in_our_words, within_memory
 
 # Latent cells of one call at most, so that a large batch takes time and not all memory:
@@ -127,6 +127,7 @@ def stacked(batches: Sequence[Rows]) -> Rows:
         left=tuple(n for batch in batches for n in batch.left) if all(batch.left for batch in batches) else (),
         keeps=by_rows(batches, "keeps"),
         takes=by_rows(batches, "takes"),
+        acts=by_rows(batches, "acts"),
     )
 
 

@@ -127,6 +127,7 @@ def cut(batch: Rows, rows: int) -> list[Rows]:
             batch.left[start : start + rows],
             batch.keeps[start : start + rows],
             batch.takes[start : start + rows],
+            batch.acts[start : start + rows],
         )
         for start in range(0, len(batch), rows)
     ]

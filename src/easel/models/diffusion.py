@@ -56,6 +56,7 @@ class UNetModel(LatentModel):
             "encoder_hidden_states": rows.context.to(dtype),
         }
         read |= {f"added_cond_kwargs.{name}": value for name, value in (added or {}).items()}
+        read |= {name: value.to(dtype) for name, value in rows.told.items()}
         with (
             self.machine.using(self.unet),
             self.machine.wearing(self.parts, "unet", rows.networks, rows.left),

@@ -104,6 +104,7 @@ class Flux(LatentModel):
         }
         if self.distilled:
             read["guidance"] = rows.extra["distilled"].to(torch.float32)
+        read |= {name: value.to(dtype) for name, value in rows.told.items()}
         where = {"txt_ids": torch.zeros(rows.context.shape[1], 3), "img_ids": places(height, width)}
         with (
             self.machine.using(self.transformer),

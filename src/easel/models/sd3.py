@@ -93,6 +93,7 @@ class StableDiffusion3(LatentModel):
             "pooled_projections": rows.extra["pooled"].to(dtype),
             "timestep": self.levels.timestep(rows.sigma).to(torch.float32),
         }
+        read |= {name: value.to(dtype) for name, value in rows.told.items()}
         with (
             self.machine.using(self.transformer),
             self.machine.wearing(self.parts, "transformer", rows.networks, rows.left),

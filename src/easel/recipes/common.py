@@ -13,7 +13,7 @@ from torch import Tensor
 
 from easel.core.errors import BadValue, Unsupported
 from easel.core.registry import Entry, Registry
-from easel.core.request import PARTS, Request
+from easel.core.request import STORIES, Request
 from easel.core.result import Picture
 from easel.core.work import Work
 from easel.models.family import Model
@@ -67,7 +67,7 @@ def check(request: Request) -> None:
 def check_parts(request: Request, entry: Entry[Recipe]) -> None:
     """Raise BadValue for a part that is missing, Unsupported for one that the recipe has no use for."""
     needs, takes = entry.facts.get("needs", ()), entry.facts.get("takes", ())
-    for part in PARTS:
+    for part in STORIES:
         given = getattr(request, part) is not None
         if part in needs and not given:
             raise BadValue(part, None, f"given, for the recipe {entry.name}")

@@ -19,6 +19,7 @@ from easel.core.request import Request
 from easel.core.work import Decode, Evaluate, Progress, Rows, Work, Worn
 from easel.media.tensors import to_images
 from easel.models.family import Model
+from easel.recipes.acting import Acting, acts_at
 from easel.recipes.common import Settled, tile_of
 from easel.recipes.leads import Lead
 from easel.recipes.shortcuts import Marks, Shortening, check_shortcuts, with_negatives
@@ -46,6 +47,7 @@ class Pass:
     pictures: the pictures' noise, of which the starting draw is taken.
     blend: applied to every denoised. extra: row data of each picture, (n or 1, ...), for the model's extra inputs.
     refiner: who takes over below the sigma `switch`. worn: adapters worn by every forward.
+    acting: what leads rows besides, under the first leader alone, for whose model it is made.
     done: steps that earlier passes of the story have made; steps: of the whole story.
     """
 
@@ -58,6 +60,7 @@ class Pass:
     refiner: Leader | None = None
     switch: float = 0.0
     worn: tuple[Worn, ...] = ()
+    acting: tuple[Acting, ...] = ()
     done: int = 0
     steps: int | None = None
 
@@ -97,7 +100,8 @@ def sample(one: Pass) -> Generator[Work, Any, Tensor]:
             wanted = guide.layout(evaluation)
             asked = shortening.layout(wanted, evaluation.sigma, here, call)
             marks = shortening.marks(leader, asked, here, call)
-            predictions = yield from predict(one, leader, asked, evaluation, call, progress, marks)
+            share = here / (len(sigmas) - 1)
+            predictions = yield from predict(one, leader, asked, evaluation, call, share, progress, marks)
             predictions = with_negatives(predictions, asked, wanted)
             denoised = blended(guide.combine(predictions, evaluation, path), evaluation, one.blend)
             seen = denoised if isinstance(denoised, Tensor) else denoised[0]
@@ -134,9 +138,16 @@ def step_at(sigmas: Sequence[float], sigma: float) -> int:
 
 
 def predict(
-    one: Pass, leader: Leader, layout: Layout, evaluation: Evaluation, call: int, progress: Progress, marks: Marks
+    one: Pass,
+    leader: Leader,
+    layout: Layout,
+    evaluation: Evaluation,
+    call: int,
+    share: float,
+    progress: Progress,
+    marks: Marks,
 ) -> Generator[Work, Any, Tensor]:
-    """Ask for the prediction of each row of a layout, (rows, channels, height, width).
+    """Ask for the prediction of each row of a layout, (rows, channels, height, width). share: of the steps, done.
 
     Rows whose texts differ in length cannot share a forward and are asked for one length after the other; padding the
     shorter would change the picture.
@@ -147,6 +158,7 @@ def predict(
     for row, conditioning in enumerate(leads):
         places.setdefault(conditioning.context.shape[0], []).append(row)
     extra = extra_of(one, leader.model)
+    acting = one.acting if leader is one.leader else ()
     predictions: dict[int, Tensor] = {}
     for rows in places.values():
         pictures = [layout.pictures[row] for row in rows]
@@ -158,6 +170,7 @@ def predict(
             | {name: torch.stack([leads[row].extra[name] for row in rows]) for name in leads[rows[0]].extra},
             networks=(lead.networks,) * len(rows) if lead.networks else (),
             left=(progress.steps - progress.step,) * len(rows),
+            acts=acts_at(acting, [(layout.pictures[row], layout.parts[row] is None) for row in rows], share),
             **marks.of(rows),
         )
         denoised: Tensor = yield Evaluate(leader.model, batch, progress, one.settled.request.alone, one.worn)

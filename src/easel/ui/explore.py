@@ -14,7 +14,7 @@ import gradio as gr
 
 from easel.core.caller import Caller
 from easel.core.errors import BadValue, EaselError
-from easel.core.request import PARTS, Request
+from easel.core.request import STORIES, Request
 from easel.prompt.axes import LABELS, Grid, matrix
 from easel.ui import controls as made
 from easel.ui import links
@@ -41,7 +41,7 @@ EXAMPLES = {
     "Hires scale": "1.5-3 [4]",
 }
 SHARES = ("strength", "switch_at", "rescale", "start", "end", "gate", "eta")  # fields of 0 to 1
-PICTURES = tuple(part for part in PARTS if part not in ("hires", "refiner"))  # what a request begins from
+PICTURES = tuple(part for part in STORIES if part not in ("hires", "refiner"))  # what a request begins from
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 
 

@@ -1,6 +1,7 @@
 """What a part of a model reads, by its own names: rows, and what all rows share.
 
-A dot in a name stands for a mapping within, as U-Nets take what they are told beside time and text. Knows tensors and
+A dot in a name stands for a mapping within, as U-Nets take what they are told beside time and text; numbers after it
+for a list, as they take what is added to their blocks. Knows tensors and
 how a part is called; knows no device.
 """
 
@@ -75,7 +76,7 @@ class Inputs:
 
 
 def nested(named: Mapping[str, Tensor]) -> dict[str, Any]:
-    """Return tensors by name as keyword arguments: what is named "a.b" lies as "b" in a mapping "a"."""
+    """Return tensors by name as keyword arguments: "a.b" lies as "b" in a mapping "a", "c.0" in a tuple "c"."""
     found: dict[str, Any] = {}
     for name, value in named.items():
         outer, _, inner = name.partition(".")
@@ -83,7 +84,14 @@ def nested(named: Mapping[str, Tensor]) -> dict[str, Any]:
             found.setdefault(outer, {})[inner] = value
         else:
             found[name] = value
-    return found
+    return {name: listed(value) if isinstance(value, dict) else value for name, value in found.items()}
+
+
+def listed(within: dict[str, Any]) -> dict[str, Any] | tuple[Any, ...]:
+    """Return a mapping, as a tuple where its names are numbers."""
+    if not all(name.isdecimal() for name in within):
+        return within
+    return tuple(within[name] for name in sorted(within, key=int))
 
 
 def layout_of(value: Tensor) -> torch.memory_format:
