@@ -85,6 +85,14 @@ def save_half(module: Any, source: nn.Module, folder: Path) -> None:
     module.save_pretrained(folder, max_shard_size=LARGEST_FILE)
 
 
+def round_to_eight_bits(folder: Path) -> None:
+    """Rewrites the files of an exported part with matrices and filters in float8 (e4m3); the rest stays float16."""
+    for file in folder.glob("*.safetensors"):
+        tensors = load_file(file)
+        rounded = {name: t.to(torch.float8_e4m3fn) if t.ndim >= 2 else t for name, t in tensors.items()}
+        save_file(rounded, file, metadata={"format": "pt"})
+
+
 def write_json(path: Path, value: Any) -> None:
     """Writes a value as indented JSON."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -97,8 +105,13 @@ def export(
     towers: Towers,
     autoencoder: AutoencoderKL,
     unet: UNet2DConditionModel,
+    *,
+    eight_bits: bool = False,
 ) -> Path:
-    """Writes all parts to `folder`, replacing what stood there only when everything is written."""
+    """Writes all parts to `folder`, replacing what stood there only when everything is written.
+
+    eight_bits: keep the U-Net's matrices and filters in float8, at half the size.
+    """
     passing = folder.with_name(folder.name + ".part")
     shutil.rmtree(passing, ignore_errors=True)
     text = CLIPTextModel(towers.text.config)
@@ -106,6 +119,8 @@ def export(
     save_half(CLIPVisionModelWithProjection(towers.vision.config), towers.vision, passing / "image_encoder")
     save_half(AutoencoderKL.from_config(autoencoder.config), autoencoder, passing / "vae")
     save_half(UNet2DConditionModel.from_config(unet.config), unet, passing / "unet")
+    if eight_bits:
+        round_to_eight_bits(passing / "unet")
     agreement = {
         "text_projection.weight": towers.text.text_projection.weight.detach().half().cpu().contiguous(),
         "logit_scale": towers.scale.detach().float().cpu().reshape(1),

@@ -1,0 +1,142 @@
+"""Sizes and plans of every stage: on a card, on processor cores, and at toy size in seconds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from easel.training.autoencoder import AutoencoderConfig
+from easel.training.base import BaseConfig
+from easel.training.clip import ClipConfig
+from easel.training.loop import Plan
+
+STAGES = ("clip", "autoencoder", "base", "decoder")  # that train, in this order
+SHARES = {"clip": 0.16, "autoencoder": 0.24, "base": 0.5, "decoder": 0.1}  # of the budget
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that is chosen before training.
+
+    scenes: drawn for the deck; captions: of each. practised: how many subjects, None for all; the first of the list.
+    side: pixels of a picture; buckets: further (height, width) that the base model practises, each with a share.
+    pool: latents that are kept at once; refresh: steps after which another part of the deck is encoded, 0 for never.
+    crop: pixels of the autoencoder's crops, 0 for whole pictures. adversary: weight of the patch discriminator, 0 for
+    none. perceived: weight of the distance in the picture tower's features, 0 for none.
+    eight_bits: whether the U-Net's weights are kept in eight bits, at half the size.
+    checks: prompts of the examination; style_steps: of the classifier that judges styles there.
+    """
+
+    scenes: int
+    captions: int
+    practised: int | None
+    vocabulary: int
+    autoencoder: AutoencoderConfig
+    clip: ClipConfig
+    base: BaseConfig
+    clip_plan: Plan
+    autoencoder_plan: Plan
+    base_plan: Plan
+    decoder_plan: Plan
+    side: int = 256
+    buckets: dict[tuple[int, int], float] = field(default_factory=dict[tuple[int, int], float])
+    pool: int = 32_768
+    refresh: int = 0
+    crop: int = 0
+    adversary: float = 0.0
+    perceived: float = 0.0
+    eight_bits: bool = False
+    checks: int = 500
+    style_steps: int = 300
+    steps: int = 20
+
+
+def card() -> Recipe:
+    """For one large GPU."""
+    return Recipe(
+        scenes=262_144,
+        captions=3,
+        practised=None,
+        vocabulary=4096,
+        autoencoder=AutoencoderConfig(channels=(48, 96, 120, 144), batch=64, noise=0.08),
+        clip=ClipConfig(side=96, patch=8, batch=2048, pool=262_144),
+        base=BaseConfig(
+            channels=(64, 128, 192, 192),
+            heads=(2, 4, 6, 6),
+            attention=(False, False, True, True),
+            groups=32,
+            batch=512,
+        ),
+        clip_plan=Plan(minutes=4, learning_rate=1e-3, betas=(0.9, 0.98), weight_decay=0.05, average=0.998),
+        autoencoder_plan=Plan(minutes=6, learning_rate=8e-4, betas=(0.9, 0.95), average=0.999),
+        base_plan=Plan(minutes=14, learning_rate=1.5e-3, muon=True, warmup=300, average=0.9995, sheet_seconds=120),
+        decoder_plan=Plan(minutes=2, learning_rate=4e-4, betas=(0.9, 0.95), average=0.998),
+        buckets={(192, 256): 0.06, (256, 192): 0.06, (320, 320): 0.06, (128, 128): 0.06, (192, 320): 0.03},
+        pool=131_072,
+        refresh=2000,
+        adversary=0.05,
+        perceived=0.3,
+        eight_bits=True,
+    )
+
+
+def cores() -> Recipe:
+    """For two processor cores and two to three hours, grown from the model that is there."""
+    return Recipe(
+        scenes=49_152,
+        captions=3,
+        practised=257,
+        vocabulary=4096,
+        autoencoder=AutoencoderConfig(batch=2),
+        clip=ClipConfig(pool=24_576),
+        base=BaseConfig(channels=(64, 96, 192), heads=(2, 3, 6), attention=(False, False, True), batch=48, groups=32),
+        clip_plan=Plan(minutes=25, learning_rate=7e-4, betas=(0.9, 0.98), weight_decay=0.05, average=0.998),
+        autoencoder_plan=Plan(minutes=20, learning_rate=5e-4, betas=(0.9, 0.98), average=0.998),
+        base_plan=Plan(minutes=90, learning_rate=1.2e-3, muon=True, warmup=100, average=0.996, sheet_seconds=600),
+        decoder_plan=Plan(minutes=10, learning_rate=3e-4, betas=(0.9, 0.98), average=0.998),
+        buckets={(192, 256): 0.05, (256, 192): 0.05},
+        pool=20_480,
+        crop=96,
+    )
+
+
+def toy() -> Recipe:
+    """Every stage at the smallest size and a few steps, to prove that the programs fit together."""
+    plan = Plan(steps=2, warmup=1, learning_rate=1e-3)
+    return Recipe(
+        scenes=24,
+        captions=2,
+        practised=8,
+        vocabulary=900,
+        autoencoder=AutoencoderConfig(channels=(8, 8, 16, 16), groups=4, batch=2),
+        clip=ClipConfig(
+            text_width=32, text_layers=1, vision_width=32, vision_layers=1, side=32, projection=32, batch=8, pool=24
+        ),
+        base=BaseConfig(channels=(16, 32), heads=(1, 2), attention=(False, True), groups=8, batch=4, sheet_steps=2),
+        clip_plan=plan,
+        autoencoder_plan=plan,
+        base_plan=plan,
+        decoder_plan=plan,
+        side=64,
+        buckets={(32, 64): 0.25},
+        pool=16,
+        refresh=1,
+        adversary=0.05,
+        perceived=0.3,
+        eight_bits=True,
+        checks=6,
+        style_steps=6,
+        steps=2,
+    )
+
+
+RECIPES = {"card": card, "cores": cores, "toy": toy}
+
+
+def with_budget(recipe: Recipe, minutes: float, stages: tuple[str, ...] = STAGES) -> Recipe:
+    """The recipe with `minutes` shared out among some stages."""
+    whole = sum(SHARES[name] for name in stages)
+    plans = {
+        f"{name}_plan": replace(getattr(recipe, f"{name}_plan"), steps=None, minutes=minutes * SHARES[name] / whole)
+        for name in stages
+    }
+    return replace(recipe, **plans)
