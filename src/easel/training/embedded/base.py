@@ -39,7 +39,8 @@ def make_losses(
     alpha_bar = alpha_bars(STEPS, BETA_START, BETA_END)
     spread, alpha_bar = level_shares(alpha_bar), alpha_bar.to(device)
     empty = encode_text(towers, shop.tokenizer, [""])[0]
-    forward = torch.compile(unet) if shop.fast else unet
+    compiled = torch.compile(unet) if shop.fast else unet
+    square = (recipe.side, recipe.side)  # whose forward alone is worth the minute that compiling takes
     text = torch.compile(towers.text) if shop.fast else towers.text
     keep = None if recipe.refresh else shop.out / "base" / "latents"
     state: dict[int, list[Bucket]] = {}
@@ -69,7 +70,7 @@ def make_losses(
         a, s = levels_at(alpha_bar, t)
         x = add_noise(x0, eps, a, s).contiguous(memory_format=torch.channels_last)
         with torch.autocast(device.type, torch.bfloat16):
-            v = forward(x, t, context, return_dict=False)[0]
+            v = (compiled if bucket.size == square else unet)(x, t, context, return_dict=False)[0]
         error = (v.float() - v_target(x0, eps, a, s)).square()
         if pace is not None:
             pace.step()

@@ -1,13 +1,16 @@
-"""Folders of training states as files of at most 16 MB and back, for where no larger file may travel.
+"""What training leaves as few files of at most 16 MB, and back, for where no larger file may travel.
 
-`python -m easel.training.embedded.carrying pack work/embedded parcel` and `unpack parcel work/embedded`.
+`python -m easel.training.embedded.carrying pack work/embedded parcel --only model --only evaluation.json` and
+`... unpack parcel work/embedded`.
 """
 
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import shutil
+import tarfile
 from pathlib import Path
 from typing import Annotated
 
@@ -18,21 +21,30 @@ LIST = "parcel.json"
 app = typer.Typer(no_args_is_help=True)
 
 
+def digits_of(piece: bytes) -> str:
+    """What tells that a piece is the one that was packed."""
+    return hashlib.sha256(piece).hexdigest()
+
+
 @app.command()
 def pack(
     folder: Annotated[Path, typer.Argument(help="What is to travel.")],
-    parcel: Annotated[Path, typer.Argument(help="Folder of the small files, emptied first.")],
+    parcel: Annotated[Path, typer.Argument(help="Folder of the pieces, emptied first.")],
+    only: Annotated[list[str] | None, typer.Option(help="Of FOLDER only this file or folder; may come again.")] = None,
 ) -> None:
-    """Writes every file of FOLDER into PARCEL, large ones in pieces, and a list that says what belongs where."""
+    """Writes FOLDER, or what of it is named, as an archive in pieces, with a list of them."""
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w") as tar:
+        for name in only or sorted(path.name for path in folder.iterdir()):
+            tar.add(folder / name, name)
+    content = archive.getvalue()
     shutil.rmtree(parcel, ignore_errors=True)
     parcel.mkdir(parents=True)
-    table: dict[str, list[str]] = {}
-    for file in sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix != ".part"):
-        name, content = file.relative_to(folder).as_posix(), file.read_bytes()
-        pieces = [content[n : n + LARGEST] for n in range(0, max(len(content), 1), LARGEST)]
-        table[name] = [hashlib.sha256(piece).hexdigest()[:24] for piece in pieces]
-        for digits, piece in zip(table[name], pieces, strict=True):
-            (parcel / digits).write_bytes(piece)
+    table: dict[str, str] = {}
+    for number, start in enumerate(range(0, len(content), LARGEST)):
+        piece = content[start : start + LARGEST]
+        table[f"piece-{number:02d}"] = digits_of(piece)
+        (parcel / f"piece-{number:02d}").write_bytes(piece)
     (parcel / LIST).write_text(json.dumps(table, indent=1), encoding="utf-8")
 
 
@@ -42,15 +54,13 @@ def unpack(
     folder: Annotated[Path, typer.Argument(help="Where the files go.")],
 ) -> None:
     """Writes the files of PARCEL as they were; where a piece is missing or changed, none is written."""
-    table: dict[str, list[str]] = json.loads((parcel / LIST).read_text(encoding="utf-8"))
-    for digits in {digits for pieces in table.values() for digits in pieces}:
-        piece = parcel / digits
-        if not piece.is_file() or hashlib.sha256(piece.read_bytes()).hexdigest()[:24] != digits:
-            raise typer.BadParameter(f"{piece} is missing or not as it was packed; pack again")
-    for name, pieces in table.items():
-        file = folder / name
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(b"".join((parcel / digits).read_bytes() for digits in pieces))
+    table: dict[str, str] = json.loads((parcel / LIST).read_text(encoding="utf-8"))
+    pieces = {name: (parcel / name).read_bytes() if (parcel / name).is_file() else b"" for name in table}
+    for name, piece in pieces.items():
+        if digits_of(piece) != table[name]:
+            raise typer.BadParameter(f"{parcel / name} is missing or not as it was packed; pack again")
+    with tarfile.open(fileobj=io.BytesIO(b"".join(pieces.values()))) as tar:
+        tar.extractall(folder, filter="data")
 
 
 if __name__ == "__main__":
