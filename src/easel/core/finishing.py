@@ -56,7 +56,8 @@ class Background(Value):
 
     model: "flat" needs no weights and works before a plain background; others are files of the models folder.
     colour: "#rrggbb" behind it; image: a picture behind it, cut to fit; transparent without either.
-    tolerance: 0..100, for "flat": how far in CIE LAB a colour may be from the background's. feather: 0..64 pixels of
+    tolerance: 0..100, for "flat": how far in CIE LAB a colour may be from the background's; holes: whether it opens
+    what is enclosed too. feather: 0..64 pixels of
     soft edge more. mask_only: give the mask and not the picture.
     """
 
@@ -66,5 +67,6 @@ class Background(Value):
     colour: str = Field(default="", pattern=r"^(#[0-9A-Fa-f]{6})?$")
     image: ImageFile | None = Field(default=None, repr=False)
     tolerance: float = Field(default=12.0, ge=0, le=100)
+    holes: bool = False
     feather: float = Field(default=0.0, ge=0, le=64)
     mask_only: bool = False

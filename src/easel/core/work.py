@@ -39,7 +39,9 @@ class Wanted:
     """Something to load from files, by name.
 
     kind: "model", "network" (LoRA and its like), "embeddings" (textual inversions), of which the name is a text that
-    names any number of them, or "hash", ten digits of a file. options: pairs of a name and a text; of a model a part
+    names any number of them, "hash", ten digits of a file; or what leads and finishes pictures: "controlnet",
+    "ip_adapter", "clip_vision", "preprocessor", "upscaler", "restorer", "detector", "background", and "faces", what
+    finds them, of which "" is whatever is there. options: pairs of a name and a text; of a model a part
     ("vae", "denoiser", "text_encoder") and the file that takes the place of its own; of a network "rank" and
     "blocks"; of a hash the "kind" of file.
     """
@@ -275,9 +277,13 @@ class Decode:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Finish:
-    """Work that no model's verb does (metadata, hints, post-processing); sent back: what `call` returns."""
+    """Work that no model's verb does (metadata, hints, post-processing); sent back: what `call` returns.
+
+    progress: where the run stands meanwhile, for work that comes in many parts.
+    """
 
     call: Callable[[], Any]
+    progress: Progress | None = None
 
     @property
     def kind(self) -> Hashable:

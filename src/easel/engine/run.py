@@ -13,7 +13,7 @@ from typing import Any
 from easel.core.client import AS_USUAL, Done, Event, Failed, Previewed, Progressed, Terms, WasCancelled
 from easel.core.errors import Cancelled, EaselError, Internal
 from easel.core.result import Picture, Result
-from easel.core.work import Evaluate, Work
+from easel.core.work import Evaluate, Finish, Work
 
 Story = Generator[Work, Any, tuple[Picture, ...]]
 
@@ -85,7 +85,7 @@ class Run:
             self._report()
 
     def _report(self) -> None:
-        if not isinstance(self.pending, Evaluate) or self.pending.progress is None:
+        if not isinstance(self.pending, Evaluate | Finish) or self.pending.progress is None:
             return
         progress = self.pending.progress
         if progress.step != self.step:
