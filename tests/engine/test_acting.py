@@ -91,7 +91,7 @@ def test_names_with_numbers_make_lists() -> None:
     one, two, three = (torch.tensor(float(i)) for i in range(3))
     named = {f"residuals.{i}": one for i in range(11)} | {"residuals.2": two, "kept.text": three}
     found = nested(named)
-    assert isinstance(found["residuals"], tuple)
+    assert isinstance(found["residuals"], list)
     assert len(found["residuals"]) == 11
     assert found["residuals"][2] is two
     assert found["kept"] == {"text": three}

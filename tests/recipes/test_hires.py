@@ -9,12 +9,13 @@ import torch
 
 from easel.core.errors import BadValue, UnknownName
 from easel.core.passes import Guidance, Hires
-from easel.core.work import Decode, Encode, EncodeImages, Evaluate, Finish, Work
+from easel.core.work import Decode, Encode, EncodeImages, Evaluate, Finish, Wanted, Work
 from easel.models.family import LatentFormat, Model
 from easel.post.upscalers import upscalers
 from easel.prompt import infotext
 from easel.recipes.common import check, settle
 from easel.recipes.hires import second_pass, target_of
+from easel.recipes.leads import wanted_by
 from easel.recipes.strength import steps_of
 from tests.recipes.telling import ask, close_at_every_yield, told
 
@@ -197,7 +198,6 @@ def test_too_weak_for_so_many_steps_is_said(tiny: Model) -> None:
 @pytest.mark.parametrize(
     ("fields", "error", "words"),
     [
-        ({"upscaler": "Latnt"}, UnknownName, "nearest 'Latent'"),
         ({"sampler": "Eulr"}, UnknownName, "nearest 'Euler'"),
         ({"schedule": "Karas"}, UnknownName, "nearest 'Karras'"),
         ({"sampler": "Euler", "sampler_options": {"etta": 1}}, UnknownName, "option of Euler"),
@@ -206,6 +206,11 @@ def test_too_weak_for_so_many_steps_is_said(tiny: Model) -> None:
 def test_names_are_refused_before_any_model(fields: dict[str, Any], error: type[Exception], words: str) -> None:
     with pytest.raises(error, match=words):
         check(ask(hires=hires(**fields)))
+
+
+def test_an_upscaler_that_no_registry_knows_is_wanted_from_files() -> None:
+    assert Wanted("upscaler", "4x-Any") in wanted_by(ask(hires=hires(upscaler="4x-Any")))
+    assert not any(wanted.kind == "upscaler" for wanted in wanted_by(ask(hires=hires(upscaler="lanczos"))))
 
 
 @pytest.mark.parametrize("upscaler", ["Latent", "Lanczos"])

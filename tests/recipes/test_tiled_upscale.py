@@ -8,7 +8,7 @@ import numpy
 import pytest
 from PIL import Image
 
-from easel.core.errors import BadValue, UnknownName, Unsupported
+from easel.core.errors import BadValue, Unsupported
 from easel.core.pictures import Start, Tiles
 from easel.core.request import Request
 from easel.core.work import Decode, EncodeImages, Evaluate
@@ -135,7 +135,6 @@ def test_little_strength_keeps_the_picture_more(tiny: Model) -> None:
 @pytest.mark.parametrize(
     ("fields", "error", "words"),
     [
-        ({"tiles": Tiles(upscaler="Lanzos")}, UnknownName, "nearest 'Lanczos'"),
         ({"tiles": Tiles(upscaler="Latent")}, Unsupported, "enlarges latents, tiled upscaling needs one of pictures"),
         ({"tiles": Tiles(overlap=64)}, BadValue, "tiles.overlap is 64, allowed is less than a tile's side, 64"),
         ({"seamless": "x"}, BadValue, "seamless is 'x', allowed is off"),

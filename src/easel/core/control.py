@@ -27,8 +27,9 @@ class Control(Value):
     image: the picture that leads; None takes the request's start picture. preprocessor: what draws the hint from it,
     "none" where it is a hint already; options: its own. resolution: pixels of the shorter side at which it looks at
     the picture; pixel_perfect: that at which a pixel of the hint is one of the picture drawn. mask: white where the
-    preprocessor is to see nothing (inpaint) or the reference is to be read.
-    model: the control model's name; None for a preprocessor that needs none. kind: what a union model is to take the
+    preprocessor is to see nothing (inpaint).
+    model: the control model's name; None for the preprocessors reference_only, reference_adain and
+    reference_adain+attn, which need none and whose option is fidelity, 0..1. kind: what a union model is to take the
     hint for; "" is what the preprocessor draws.
     weight: 0..2. blocks: factors of the weight for each of the model's blocks, the outermost first; () for all alike.
     start, end: share of the steps, 0..1, in which it leads. mode: "prompt" leads more softly within, "control" so too

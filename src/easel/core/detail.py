@@ -29,12 +29,14 @@ class Detail(Value):
     of the picture's size, white where to work.
     prompt, negative_prompt: "" takes the picture's; [PROMPT] in them stands for it, [SEP] parts those of the first,
     second ... region, and [SKIP] leaves a region out.
-    confidence: 0..1, what is found must reach it. least, greatest: 0..1, share of the picture that a region may take.
+    confidence: 0..1, what is found must reach it; for words, the share of the strongest attention. least, greatest:
+    0..1, share of the picture that a region may take.
     order: by which regions are counted. most: how many are worked on, 0 for all.
-    grow: pixels, -128..128, by which a region is grown or shrunk; move_x, move_y: pixels to the right and up.
+    grow: pixels, -128..128, by which a region is grown or shrunk, half of them on either side as in ADetailer.
+    move_x, move_y: pixels to the right and up.
     merge: "merge" joins all regions, "invert" works on all that is none.
     blur: 0..64 pixels of soft edge. strength: 0..1, denoising strength. only_masked: work at full resolution on the
-    region alone, with `padding` pixels around it; width, height: of the work, None takes the picture's own.
+    region alone, with `padding` pixels around it; width, height: of the work, None takes the size of the drawing.
     steps, cfg_scale, sampler, schedule, clip_skip, noise_multiplier, model, components: of the work; None takes the
     picture's. faces: restored in the region afterwards. controls: units that lead the work.
     """

@@ -21,8 +21,9 @@ from easel.engine.flights import begin
 from easel.engine.run import Story
 from easel.engine.runner import performer, widths_of
 from easel.models.memory.devices import device_memory
-from easel.recipes.common import check, tell
+from easel.recipes.common import check, draws, tell
 from easel.recipes.leads import wanted_by
+from easel.recipes.regional import models_for
 
 Call = tuple[str, str, tuple[Request, Terms] | None]  # a verb, a run, and what is to run
 REST_AFTER = 5.0  # seconds without anything to do
@@ -130,8 +131,10 @@ class LocalClient:
 
 
 def models_of(request: Request) -> list[Wanted]:
-    """Return the models that a request needs, its own first."""
-    return [wanted_model(request), *([Wanted("model", request.refiner.model)] if request.refiner else [])]
+    """Return the models that a request needs, its own first; none where its recipe works without."""
+    own = [wanted_model(request)] if draws(request) else []
+    refiner = [Wanted("model", request.refiner.model)] if request.refiner else []
+    return [*own, *refiner, *(wanted for detail in request.details for wanted in models_for(detail, request))]
 
 
 def wanted_model(request: Request) -> Wanted:
@@ -144,5 +147,5 @@ def wanted_model(request: Request) -> Wanted:
 
 def story_of(request: Request) -> Story:
     """Return the recipe's generator, the model's loading as its first act, so that its errors end only this run."""
-    model: Any = yield Load(wanted_model(request))
+    model: Any = (yield Load(wanted_model(request))) if draws(request) else None
     return (yield from tell(request, model))

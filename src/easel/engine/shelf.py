@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from easel.core.errors import Mismatch
 from easel.core.settings import Settings
 from easel.core.work import Wanted
+from easel.engine import leading
 from easel.engine.loaded import LoadedNetwork, embeddings_of
 from easel.models.library.kinds import CHECKPOINT, KINDS
 from easel.models.library.names import Library
+from easel.post import loading
 from easel.prompt.embeddings import embeddings_in
 
 if TYPE_CHECKING:
@@ -28,9 +30,11 @@ if TYPE_CHECKING:
     from easel.models.family import Model
     from easel.models.layouts.identify import Identity
     from easel.models.layouts.sources import Source
+    from easel.models.readers import Readers
 
 OWN = "none"  # said of a VAE: the model's own, even where one stands beside it
 SMALL = 32  # networks, embeddings and autoencoders kept of each
+LED_SHARE = 3  # of the memory for models, what leads them and what finishes pictures may take this part each
 
 Place = tuple[Path, tuple[tuple[str, Path], ...]]  # a model's file or folder, and those of parts that others lend it
 Stamp = tuple[Path, int, int]  # a file as it was: its size and time of change
@@ -50,6 +54,8 @@ class Shelf:
         self._autoencoders: OrderedDict[tuple[Stamp, str], Autoencoder] = OrderedDict()
         self._networks: OrderedDict[tuple[Stamp, Wanted], LoadedNetwork] = OrderedDict()
         self._embeddings: OrderedDict[Stamp, Embedding] = OrderedDict()
+        self._finishing: OrderedDict[tuple[Stamp, str], Any] = OrderedDict()
+        self._leading: OrderedDict[tuple[Stamp, str], Any] = OrderedDict()
 
     def check(self, wanted: Wanted) -> None:
         """Raise UnknownName, BadValue or ModelError where something wanted cannot be loaded; reads no weights."""
@@ -60,11 +66,27 @@ class Shelf:
                     self.library.find_file(part, name)
             case "network":
                 self.library.find_file("lora", wanted.name)
+            case kind if kind in leading.LOADED:
+                leading.file_of(wanted, self.library)
+            case "preprocessor":
+                self._check_preprocessor(wanted.name)
+            case "background":
+                from easel.models.cutout import remover_file
+
+                remover_file(wanted.name, self.library)
+            case kind if kind in loading.LOADED:
+                loading.file_of(wanted, self.library)
             case _:
                 self._embedding_files(wanted.name)
 
     def load(self, wanted: Wanted) -> Any:
         """Return something wanted, reading it at its first use. Raises UnknownName, BadValue or ModelError."""
+        if wanted.kind in loading.LOADED:
+            return self.finishing(wanted)
+        if wanted.kind in leading.LOADED:
+            return self.leading(wanted)
+        if wanted.kind in ("preprocessor", "background"):
+            return self.readers
         return {"model": self.model, "network": self.network, "hash": self.hash}[wanted.kind](wanted)
 
     def model(self, wanted: Wanted) -> Model:
@@ -103,6 +125,41 @@ class Shelf:
         file = self.library.find_file("lora", wanted.name)
         return kept(self._networks, (stamp(file), wanted), read)
 
+    def finishing(self, wanted: Wanted) -> Any:
+        """Return what post-processing wants: an upscaler, a restorer or a detector of faces."""
+        file = loading.file_of(wanted, self.library)
+        key = stamp(file), wanted.kind
+        return self._kept_small(self._finishing, key, lambda: loading.load(wanted, file, self.machine))
+
+    def leading(self, wanted: Wanted) -> Any:
+        """Return what leads pictures beside words: a control model, an image prompt or a picture reader."""
+        file = leading.file_of(wanted, self.library)
+        key = stamp(file), wanted.kind
+        return self._kept_small(self._leading, key, lambda: leading.load(wanted, file, self.machine))
+
+    def _kept_small(
+        self, things: OrderedDict[tuple[Stamp, str], Any], key: tuple[Stamp, str], make: Callable[[], Any]
+    ) -> Any:
+        """Return a thing by its file, made where it is not there.
+
+        Those least recently used are forgotten where all would take more than a share of the memory for models.
+        """
+        from easel.models.accelerate import ram_budget
+        from easel.models.memory.residency import leaving
+
+        if key not in things:
+            sizes = {other: other[0][1] for other in things}
+            for gone in leaving(sizes, key[0][1], ram_budget(self._settings.ram) // LED_SHARE):
+                del things[gone]
+        return kept(things, key, make)
+
+    @cached_property
+    def readers(self) -> Readers:
+        """Who keeps the networks of preprocessors."""
+        from easel.models.readers import Readers
+
+        return Readers(self.library, self.machine)
+
     def hash(self, wanted: Wanted) -> str:
         """Return the first ten hex digits of a file's SHA-256; it is read for that once."""
         from easel.models.library.hashing import WeightsHash
@@ -136,6 +193,13 @@ class Shelf:
     def _embedding_files(self, text: str) -> list[Path]:
         names = embeddings_in(text, self.library.embeddings())
         return [self.library.find_file("embedding", name) for name in names]
+
+    def _check_preprocessor(self, name: str) -> None:
+        """Raise Unsupported where a file that a preprocessor reads is not there."""
+        from easel.models.readers import Readers, preprocessor_named
+
+        for need in preprocessor_named(name).facts.get("needs", ()):
+            Readers(self.library).file(need)
 
     def _lent(self, path: Path, wanted: Wanted) -> tuple[tuple[str, Path], ...]:
         """Return the files that lend a model parts; without a word on the VAE, NAME.vae.* beside it, A1111's habit."""
@@ -193,7 +257,9 @@ class Shelf:
 
     def close(self) -> None:
         """Forget what is loaded."""
-        for things in (self._models, self._found, self._autoencoders, self._networks, self._embeddings):
+        self.__dict__.pop("readers", None)
+        others = (self._networks, self._embeddings, self._finishing, self._leading)
+        for things in (self._models, self._found, self._autoencoders, *others):
             things.clear()
 
 

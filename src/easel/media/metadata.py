@@ -20,6 +20,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngImageFile, PngInfo
 
 from easel.core.errors import BadValue, StorageError, UnknownName
+from easel.media.transparent import flat
 
 PNG_KEY = "parameters"
 EXIF_FOLDER, USER_COMMENT = 0x8769, 0x9286
@@ -109,7 +110,7 @@ def encode(image: Image.Image, infotext: str = "", *, format: str = "png", quali
         if kind.pillow == "JPEG" and len(exif) > LARGEST_JPEG_EXIF and text.isascii():
             exif = exif_with(text, plain=True)
         if kind.pillow == "JPEG":
-            image = image if image.mode in ("RGB", "L") else image.convert("RGB")
+            image = image if image.mode in ("RGB", "L") else flat(image)
             if len(exif) > LARGEST_JPEG_EXIF:
                 room = (LARGEST_JPEG_EXIF - len(exif_with("  ", plain=True)) + 2) // 2  # pairs of bytes
                 allowed = f"at most {room * 2 if text.isascii() else room} characters in a JPEG"

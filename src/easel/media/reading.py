@@ -12,6 +12,7 @@ from PIL import Image, ImageOps
 
 from easel.core.errors import BadValue
 from easel.media.metadata import BROKEN, LARGEST_PICTURE, reason
+from easel.media.transparent import flat as flat
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
 LONGEST_SIDE = 16_384  # pixels
@@ -22,7 +23,6 @@ NONSENSE = (*BROKEN, ArithmeticError, AttributeError, LookupError, TypeError, Ru
 
 DEEP = ("I", "I;16", "I;16L", "I;16B", "I;16N")
 WITH_ALPHA = ("RGBA", "RGBa", "LA", "La", "PA")
-WHITE = (255, 255, 255)
 
 
 def open_image(data: bytes, field: str) -> Image.Image:
@@ -72,14 +72,6 @@ def upright(image: Image.Image) -> Image.Image:
         return ImageOps.exif_transpose(image)
     except NONSENSE:
         return image
-
-
-def flat(image: Image.Image) -> Image.Image:
-    """Return an RGB or RGBA picture as RGB, what is transparent on white, as A1111 lays it."""
-    if image.mode != "RGBA":
-        return image.convert("RGB")
-    ground = Image.new("RGBA", image.size, (*WHITE, 255))
-    return Image.alpha_composite(ground, image).convert("RGB")
 
 
 def png_bytes(image: Image.Image) -> bytes:

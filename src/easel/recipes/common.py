@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from torch import Tensor
 
@@ -17,7 +17,9 @@ from easel.core.request import STORIES, Request
 from easel.core.result import Picture
 from easel.core.work import Work
 from easel.models.family import Model
+from easel.recipes.controlled import check_leads
 from easel.recipes.leads import check_words
+from easel.recipes.wanted import check_afterwards
 from easel.sampling import samplers, schedules, sigmas_for
 from easel.sampling.samplers import Sampler, checked_options, split_joint_name
 
@@ -60,6 +62,8 @@ def check(request: Request) -> None:
     check_parts(request, entry)
     check_sampling(request)
     check_words(request)
+    check_leads(request, entry.name)
+    check_afterwards(request)
     if "check" in entry.facts:
         entry.facts["check"](request)
 
@@ -85,12 +89,19 @@ def check_sampling(request: Request) -> None:
         schedules[request.schedule]
 
 
-def tell(request: Request, model: Model) -> Story:
-    """Return the story of a settled request by the recipe it names.
+def draws(request: Request) -> bool:
+    """Return whether a request's recipe works with a model."""
+    return recipes[request.recipe].facts.get("model", True)
+
+
+def tell(request: Request, model: Model | None) -> Story:
+    """Return the story of a settled request by the recipe it names. model: None for a recipe that works without.
 
     Samplers whose step sizes come from all pictures of a batch together are told picture by picture.
     """
     make = recipes[request.recipe].make
+    if model is None:
+        return (yield from make(request, cast(Model, None)))
     name, _ = split_joint_name(request.sampler or model.defaults.sampler)
     if not samplers[name].facts["shares_steps"] or request.batch_size == 1:
         return (yield from make(request, model))

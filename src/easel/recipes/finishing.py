@@ -1,4 +1,4 @@
-"""From latents to pictures with their infotext: the last part of every recipe."""
+"""From pixels to pictures with their infotext: the last part of every recipe."""
 
 from __future__ import annotations
 
@@ -13,23 +13,19 @@ from easel.core.request import Request
 from easel.core.result import Picture
 from easel.core.settings import EIGHT_BITS
 from easel.core.version import version
-from easel.core.work import Decode, Finish, Load, Wanted, Work, Worn
+from easel.core.work import Finish, Load, Wanted, Work
 from easel.media.tensors import to_images
 from easel.models.family import Model
 from easel.models.words.vectors import widths_of
 from easel.prompt import infotext
 from easel.prompt.fields import Fields, named
-from easel.recipes.common import Settled, recipes, tile_of
+from easel.recipes.afterwards import afterwards, goes_on
+from easel.recipes.common import Settled, recipes
+from easel.recipes.decoding import decode as decode
+from easel.recipes.done import done_fields
 from easel.recipes.leads import WornNetworks, bare, load_networks, prompts_of
 
 Edit = Callable[[list[Image]], list[Image]]
-
-
-def decode(
-    settled: Settled, model: Model, latents: Tensor, worn: tuple[Worn, ...] = ()
-) -> Generator[Work, Any, Tensor]:
-    """Ask for the pixels (n, 3, height, width) in 0..1 of latents, in the tiles that the request asks for."""
-    return (yield Decode(model, latents, settled.request.alone, worn, tile_of(settled.request, model, latents)))
 
 
 def finish(
@@ -42,23 +38,41 @@ def finish(
 ) -> Generator[Work, Any, tuple[Picture, ...]]:
     """Make pictures of pixels (n, 3, height, width), in the order of the request's seeds, with their infotext.
 
-    more: further fields of the infotext. edit: the last touch, images to as many images.
+    more: further fields of the infotext. edit: the recipe's last touch, images to as many images; what the request asks
+    to become of finished pictures is done after it.
     """
+
+    def made() -> list[Image]:
+        images = to_images(pixels)
+        return edit(images) if edit else images
+
+    return (yield from described(settled, model, made, more=more))
+
+
+def described(
+    settled: Settled,
+    model: Model,
+    made: Callable[[], list[Image]],
+    *,
+    more: Mapping[str, str | int | float] | None = None,
+) -> Generator[Work, Any, tuple[Picture, ...]]:
+    """Do to what `made` returns what becomes of finished pictures, and give them their infotext; as in `finish`."""
     request = settled.request
+    images: list[Image] = []
+    if goes_on(request):
+        images = yield from afterwards(settled, model, (yield Finish(made)))
     autoencoder = yield from vae_fields(request.components)
     worn = yield from load_networks("\n".join(prompts_of(request)[0]))
 
     def finished() -> tuple[Picture, ...]:
-        images = to_images(pixels)
-        images = edit(images) if edit else images
-        common = dict(more or {}) | autoencoder | hash_fields(request, model, worn)
+        common = dict(more or {}) | autoencoder | hash_fields(request, model, worn) | done_fields(request)
         return tuple(
             Picture(
                 image,
                 request.seeds[place],
                 infotext.write(request.prompt, request.negative_prompt, fields(settled, model, place) | common),
             )
-            for place, image in enumerate(images)
+            for place, image in enumerate(images or made())
         )
 
     return (yield Finish(finished))

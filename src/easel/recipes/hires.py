@@ -15,13 +15,15 @@ from easel.core.errors import BadValue
 from easel.core.limits import MAX_SIDE, OptionValue
 from easel.core.passes import Hires
 from easel.core.request import Request
-from easel.core.work import EncodeImages, Finish, Work
+from easel.core.work import EncodeImages, Work
 from easel.media.tensors import to_images, to_pixels
 from easel.models.family import LatentFormat, Model
-from easel.post.upscalers import LATENTS, enlarged, upscalers
+from easel.post.enlarging import enlarged
+from easel.post.upscalers import of_latents, shown_name
 from easel.prompt.fields import HIRES, Fields, named
 from easel.recipes.common import Settled, settle
 from easel.recipes.conditioning import blank_conditioning
+from easel.recipes.controls import led_by, needs_picture
 from easel.recipes.finishing import decode
 from easel.recipes.leads import encode
 from easel.recipes.noise import noise_of
@@ -82,7 +84,6 @@ def check_hires(request: Request) -> None:
     hires = request.hires
     if hires is None:
         return
-    upscalers[hires.upscaler]
     sampler = hires.sampler or request.sampler
     if sampler is not None:
         checked_options(samplers[split_joint_name(sampler)[0]], hires.sampler_options)
@@ -133,11 +134,13 @@ def prepare(first: Pass, second: Settled, latents: Tensor, refiner: Model | None
     lead = yield from encode(second.request, model, second.calls, base_calls=settled.calls)
     clean = yield from enlarge(first, latents)
     extra = yield from blank_conditioning(second, model, first.worn)
+    begins = to_images((yield from decode(second, model, clean, first.worn))) if needs_picture(second.request) else []
+    acting = yield from led_by(second, model, passing="second", pictures=begins)
     noise, pictures = noise_of(second, model)
     x = model.path.noised(clean, noise, second.sigmas[0])
     done = len(settled.sigmas) - 1
     leader = Leader(model, lead)
-    one = replace(first, settled=second, leader=leader, x=x, pictures=pictures, extra=extra, done=done)
+    one = replace(first, settled=second, leader=leader, x=x, pictures=pictures, extra=extra, acting=acting, done=done)
     return (yield from refined(one, refiner, base_calls=settled.calls))
 
 
@@ -147,13 +150,13 @@ def enlarge(first: Pass, latents: Tensor) -> Generator[Work, Any, Tensor]:
     hires = settled.request.hires or Hires()
     cell = model.latent.downscale
     target = target_of(hires, settled.width, settled.height, model.latent)
-    upscaler = upscalers[hires.upscaler]
-    if upscaler.facts["works_on"] == LATENTS:
+    upscaler = of_latents(hires.upscaler)
+    if upscaler is not None:
         return target.cropped(upscaler.make(latents, target.columns, target.rows))
-    small = yield from decode(settled, model, latents, first.worn)
-    width, height = target.columns * cell, target.rows * cell
-    pixels = yield Finish(lambda: to_pixels(enlarged(upscaler, to_images(small), width, height)))
-    found = yield EncodeImages(model, pixels, settled.request.alone, first.worn)
+    small = to_images((yield from decode(settled, model, latents, first.worn)))
+    sizes = [(target.columns * cell, target.rows * cell)] * len(small)
+    large = yield from enlarged(hires.upscaler, small, sizes)
+    found = yield EncodeImages(model, to_pixels(large), settled.request.alone, first.worn)
     return target.cropped(found)
 
 
@@ -169,7 +172,7 @@ def hires_fields(settled: Settled, second: Settled | None) -> Fields:
         found["Hires upscale"] = hires.scale
     if hires.steps:
         found["Hires steps"] = hires.steps
-    found["Hires upscaler"] = upscalers[hires.upscaler].name
+    found["Hires upscaler"] = shown_name(hires.upscaler)
     if second.sampler.name != settled.sampler.name:
         found["Hires sampler"] = second.sampler.name
     if second.schedule != settled.schedule:

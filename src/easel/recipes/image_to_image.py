@@ -15,6 +15,7 @@ from easel.media.resize import resized
 from easel.models.family import Model
 from easel.recipes.common import recipes, settle
 from easel.recipes.conditioning import blank_conditioning
+from easel.recipes.controls import lead_fields, led_by
 from easel.recipes.finishing import decode, finish
 from easel.recipes.leads import encode
 from easel.recipes.noise import noise_of
@@ -39,17 +40,17 @@ def image_to_image(request: Request, model: Model) -> Generator[Work, Any, tuple
     lead = yield from encode(request, model, settled.calls)
     latents = yield from latents_of(settled, model, [image], start.resize, worn)
     extra = yield from blank_conditioning(settled, model, worn)
+    like = resized(image, (settled.width, settled.height), start.resize)
+    acting = yield from led_by(settled, model, pictures=[like])
     noise, pictures = noise_of(settled, model)
     x = noisy(settled, model, latents, noise)
-    one = yield from refined(Pass(settled, Leader(model, lead), x, pictures, extra=extra, worn=worn), refiner)
+    first = Pass(settled, Leader(model, lead), x, pictures, extra=extra, worn=worn, acting=acting)
+    one = yield from refined(first, refiner)
     latents = yield from sample(one)
     pixels = yield from decode(settled, one.last_leader.model, latents, worn)
 
     def edit(images: list[Image]) -> list[Image]:
-        if not start.match_colours:
-            return images
-        like = resized(image, (settled.width, settled.height), start.resize)
         return recoloured(start, images, [like] * len(images))
 
-    more = start_fields(start) | refiner_fields(request, refiner)
+    more = start_fields(start) | refiner_fields(request, refiner) | (yield from lead_fields(request))
     return (yield from finish(settled, model, pixels, more=more, edit=edit))

@@ -15,6 +15,7 @@ from easel.models.family import Model
 from easel.prompt.fields import Fields
 from easel.recipes.canvas import canvas_of, check_modes, mask_image, own_picture
 from easel.recipes.common import recipes, settle
+from easel.recipes.controls import lead_fields
 from easel.recipes.finishing import finish
 from easel.recipes.leads import encode
 from easel.recipes.painting import paint
@@ -56,6 +57,7 @@ def inpaint(request: Request, model: Model) -> Generator[Work, Any, tuple[Pictur
         return [canvas.pasted(image, weight) for image, weight in zip(images, painted.weights, strict=True)]
 
     more = start_fields(start) | mask_fields(mask, model) | refiner_fields(request, refiner)
+    more |= yield from lead_fields(request)
     return (yield from finish(settled, model, painted.pixels, more=more, edit=edit))
 
 

@@ -15,8 +15,12 @@ from easel.core.request import Request
 from easel.core.work import Encode, Load, Networks, Text, Wanted, Work
 from easel.models.family import Model
 from easel.models.words.conditioning import Conditioning
+from easel.post.upscalers import wanted_upscaler
 from easel.prompt.networks import LoraTag, lora_of, split_networks
 from easel.prompt.plan import Held, held_at, parts, plan, plan_negative, strip_comments
+from easel.recipes.controlled import controls_want
+from easel.recipes.regional import prompts_in
+from easel.recipes.wanted import afterwards_want
 
 MOST_PARTS = 64  # prompts joined by AND; each is a row of every forward
 
@@ -96,20 +100,28 @@ def bare(prompt: str) -> str:
 
 
 def prompts_of(request: Request) -> tuple[list[str], list[str]]:
-    """Return the prompts of a request and its negative prompts."""
+    """Return the prompts of a request, of its passes and of its regions, and its negative prompts."""
     hires = [request.hires] if request.hires else []
+    regions = prompts_in(request.details)
     return (
-        [request.prompt, *(one.prompt for one in hires)],
-        [request.negative_prompt, *(one.negative_prompt for one in hires)],
+        [request.prompt, *(one.prompt for one in hires), *regions[0]],
+        [request.negative_prompt, *(one.negative_prompt for one in hires), *regions[1]],
     )
 
 
 def wanted_by(request: Request) -> list[Wanted]:
-    """Return all that a request loads beside models: what its prompts name. Raises RequestError."""
+    """Return all that a request loads beside models: what its prompts name, and for finishing. Raises RequestError."""
     prompts, negatives = prompts_of(request)
     tags = [tag for prompt in prompts for tag in split_networks(strip_comments(prompt))[1]]
     texts = [bare(prompt) for prompt in (*prompts, *negatives)]
-    return [*(wanted_network(lora_of(tag)) for tag in tags), *(Wanted("embeddings", text) for text in texts if text)]
+    wanted = [*(wanted_network(lora_of(tag)) for tag in tags), *(Wanted("embeddings", text) for text in texts if text)]
+    return [*wanted, *controls_want(request), *finishing_wants(request)]
+
+
+def finishing_wants(request: Request) -> list[Wanted]:
+    """Return what second passes and finished pictures want from files."""
+    names = [part.upscaler for part in (request.hires, request.tiles) if part]
+    return [*(wanted for name in names if (wanted := wanted_upscaler(name))), *afterwards_want(request)]
 
 
 def wanted_network(said: LoraTag) -> Wanted:

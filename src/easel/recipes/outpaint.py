@@ -21,6 +21,7 @@ from easel.models.family import Model
 from easel.prompt.fields import Fields
 from easel.recipes.canvas import Canvas
 from easel.recipes.common import Settled, recipes, settle
+from easel.recipes.controls import lead_fields
 from easel.recipes.finishing import finish
 from easel.recipes.growing import Margins, grown, passes_of
 from easel.recipes.leads import encode
@@ -70,7 +71,7 @@ def outpaint(request: Request, model: Model) -> Generator[Work, Any, tuple[Pictu
         return last.pasted(recoloured(start, found, [canvas.working for canvas in last.each(found)]))
 
     more = start_fields(start) | outpaint_fields(grow) | refiner_fields(request, refiner)
-    more |= {"Size": f"{last.size[0]}x{last.size[1]}"}
+    more |= {"Size": f"{last.size[0]}x{last.size[1]}", **(yield from lead_fields(request))}
     settled = replace(last.settled, request=request)
     return (yield from finish(settled, model, last.painted.pixels, more=more, edit=edit))
 

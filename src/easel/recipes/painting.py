@@ -6,7 +6,7 @@ Knows latents and masks; does not know where canvases come from or what becomes 
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from PIL import Image as Pillow
@@ -22,7 +22,9 @@ from easel.models.family import Model
 from easel.recipes.canvas import Canvas
 from easel.recipes.common import Settled
 from easel.recipes.conditioning import masked_conditioning
-from easel.recipes.finishing import decode
+from easel.recipes.controls import led_by
+from easel.recipes.decoding import decode
+from easel.recipes.hints import Cut, brought
 from easel.recipes.noise import noise_of
 from easel.recipes.passes import Blend, Leader, Pass, sample
 from easel.recipes.refiner import refined
@@ -54,11 +56,12 @@ def paint(
     done: int = 0,
     steps: int | None = None,
     worn: tuple[Worn, ...] = (),
+    seeds: Sequence[int] | None = None,
 ) -> Generator[Work, Any, Painted]:
     """Ask for all work of painting the request's pictures on n canvases, or on one that they share.
 
     settled: sigmas are those the strength leaves. mask: its fill, weight and softness count here. latents: of the
-    canvases, where they are known. done, steps: as in Pass.
+    canvases, where they are known. done, steps: as in Pass. seeds: one a canvas, in place of the request's.
     """
     model = leader.model
     pixels = to_pixels([canvas.working for canvas in canvases])
@@ -67,17 +70,27 @@ def paint(
     hidden = to_levels([canvas.mask for canvas in canvases])
     hidden = hidden if mask.soft else hidden.round()
     extra = yield from masked_conditioning(settled, model, pixels, hidden, mask.weight, worn)
-    noise, pictures = noise_of(settled, model)
+    working, holes = [canvas.working for canvas in canvases], [canvas.mask for canvas in canvases]
+    acting = yield from led_by(settled, model, pictures=working, holes=holes, cut=cut_by(canvases))
+    noise, pictures = noise_of(settled, model, seeds)
     clean = beginning(known, cells, noise, mask.fill)
     x = noisy(settled, model, clean, noise)
     blend = blending(clean, cells, mask.soft, model.path)
-    first = Pass(settled, leader, x, pictures, blend=blend, extra=extra, worn=worn, done=done, steps=steps)
+    plain = Pass(settled, leader, x, pictures, blend=blend, extra=extra, worn=worn, done=done, steps=steps)
+    first = replace(plain, acting=acting)
     one = yield from refined(first, refiner)
     new = yield from sample(one)
     if mask.soft is None:
         new = clean + (new - clean) * cells
     found = yield from decode(settled, one.last_leader.model, new, worn)
     return Painted(found, weights_of(mask.soft, clean, new, cells, canvases))
+
+
+def cut_by(canvases: Sequence[Canvas]) -> Cut | None:
+    """Return what cuts of a picture over the whole the parts that are worked on; None where all of it is."""
+    if all(canvas.box == (0, 0, *canvas.picture.size) for canvas in canvases):
+        return None
+    return lambda image, how: [brought(image, canvas.picture.size, how).crop(canvas.box) for canvas in canvases]
 
 
 def cells_in(canvases: Sequence[Canvas], model: Model, *, rounded: bool) -> Tensor:

@@ -20,6 +20,7 @@ from easel.core.passes import Shortcuts
 from easel.core.work import Memory, Remembered, Shortcut
 from easel.models.family import Model
 from easel.recipes.common import Settled
+from easel.recipes.controlled import check_shortened
 from easel.sampling.guidance import Layout
 
 DEEP, GATE = DeepCache(), Gate()
@@ -116,6 +117,7 @@ def check_shortcuts(settled: Settled, model: Model) -> None:
     asked, steps = settled.request.shortcuts, len(settled.sigmas) - 1
     if asked == Shortcuts() or steps == 0:
         return
+    check_shortened(settled.request)
     for field, wanted in (("features_every", asked.features_every > 1), ("gate", asked.gate < 1)):
         if wanted and "unet" not in model.parts:
             raise Unsupported(f"shortcuts.{field} needs a U-Net, which {model.name} has not; leave it out.")

@@ -11,6 +11,7 @@ from easel.core.work import Work
 from easel.models.family import Model
 from easel.recipes.common import recipes, settle
 from easel.recipes.conditioning import blank_conditioning
+from easel.recipes.controls import lead_fields, led_by
 from easel.recipes.finishing import decode, finish
 from easel.recipes.hires import check_hires, hires_fields, prepare, second_pass
 from easel.recipes.leads import encode
@@ -29,10 +30,11 @@ def text_to_image(request: Request, model: Model) -> Generator[Work, Any, tuple[
     lead = yield from encode(request, model, settled.calls)
     worn = worn_by(request)
     extra = yield from blank_conditioning(settled, model, worn)
+    acting = yield from led_by(settled, model)
     noise, pictures = noise_of(settled, model)
     x = model.path.noised(0.0, noise, settled.sigmas[0])
     steps = sum(len(one.sigmas) - 1 for one in (settled, second) if one)
-    one = Pass(settled, Leader(model, lead), x, pictures, extra=extra, worn=worn, steps=steps)
+    one = Pass(settled, Leader(model, lead), x, pictures, extra=extra, worn=worn, acting=acting, steps=steps)
     if second is None:
         one = yield from refined(one, refiner)
     latents = yield from sample(one)
@@ -40,5 +42,5 @@ def text_to_image(request: Request, model: Model) -> Generator[Work, Any, tuple[
         one = yield from prepare(one, second, latents, refiner)
         latents = yield from sample(one)
     pixels = yield from decode(one.settled, one.last_leader.model, latents, worn)
-    more = hires_fields(settled, second) | refiner_fields(request, refiner)
+    more = hires_fields(settled, second) | refiner_fields(request, refiner) | (yield from lead_fields(request))
     return (yield from finish(settled, model, pixels, more=more))

@@ -17,17 +17,20 @@ from easel.core.work import Finish, Work
 from easel.media.reading import flat
 from easel.media.tensors import to_images, to_pixels
 from easel.models.family import Model
-from easel.post.upscalers import enlarged, of_pixels
+from easel.post.enlarging import enlarged
+from easel.post.upscalers import check_pixels, shown_name
 from easel.prompt.fields import Fields
 from easel.recipes.common import recipes, settle
 from easel.recipes.conditioning import blank_conditioning
+from easel.recipes.controls import lead_fields, led_by
 from easel.recipes.finishing import decode, finish
+from easel.recipes.hints import brought
 from easel.recipes.leads import encode
 from easel.recipes.noise import noise_of
 from easel.recipes.passes import Leader, Pass, sample
 from easel.recipes.refiner import load_refiner, refined, refiner_fields
 from easel.recipes.starts import begun, latents_of, noisy, opened, recoloured, start_fields, start_of
-from easel.recipes.tiles import grid_of, size_of
+from easel.recipes.tiles import Grid, grid_of, size_of
 
 TILES_AT_ONCE = 16  # rows of one pass: forwards are well filled, and others are never kept waiting long
 
@@ -35,7 +38,7 @@ TILES_AT_ONCE = 16  # rows of one pass: forwards are well filled, and others are
 def check_tiles(request: Request) -> None:
     """Raise RequestError for what can be told of a tiled upscale without a model."""
     start, tiles = start_of(request), tiles_of(request)
-    of_pixels(tiles.upscaler, "tiled upscaling")
+    check_pixels(tiles.upscaler, "tiled upscaling")
     if start.resize != "just resize":
         raise BadValue("start.resize", start.resize, "just resize, for tiles.scale says the size")
     if request.seamless:
@@ -63,8 +66,7 @@ def tiled_upscale(request: Request, model: Model) -> Generator[Work, Any, tuple[
     width, height = grid.tile
     settled = begun(settle(request.model_copy(update={"width": width, "height": height}), model), model)
     refiner = yield from load_refiner(request, model)
-    upscaler = of_pixels(tiles.upscaler, "tiled upscaling")
-    (large,) = yield Finish(partial(enlarged, upscaler, [image], *grid.size))
+    (large,) = yield from enlarged(tiles.upscaler, [image], [grid.size])
     cut = grid.cut(large)
 
     lead = yield from encode(request, model, settled.calls)
@@ -84,15 +86,18 @@ def tiled_upscale(request: Request, model: Model) -> Generator[Work, Any, tuple[
             part = replace(settled, request=tile_request(request.one(picture), group))
             given = [cut[place] for place in group]
             latents = yield from latents_of(part, model, given, start.resize)
+            over = partial(tiles_over, grid, group)
+            acting = yield from led_by(part, model, pictures=given, cut=over)
             noise, pictures = noise_of(part, model)
             x = noisy(part, model, latents, noise)
-            latents = yield from sample(replace(base, settled=part, x=x, pictures=pictures, done=done))
+            latents = yield from sample(replace(base, settled=part, x=x, pictures=pictures, acting=acting, done=done))
             pixels = yield from decode(part, base.last_leader.model, latents)
             finished += recoloured(start, to_images(pixels), given)
             done += steps
         found.append((yield Finish(partial(grid.joined, finished))))
 
     more = start_fields(start) | tiles_fields(tiles) | refiner_fields(request, refiner)
+    more |= yield from lead_fields(request)
     asked = replace(settled, width=whole.width, height=whole.height)
     return (yield from finish(asked, model, to_pixels(found), more=more))
 
@@ -102,6 +107,12 @@ def tiles_of(request: Request) -> Tiles:
     if request.tiles is None:
         raise BadValue("tiles", None, f"given, for the recipe {request.recipe}")
     return request.tiles
+
+
+def tiles_over(grid: Grid, group: range, image: Image, how: str) -> list[Image]:
+    """Return what of a picture over the whole lies over each tile of a group."""
+    cut = grid.cut(brought(image, grid.size, how))
+    return [cut[place] for place in group]
 
 
 def tile_request(request: Request, group: range) -> Request:
@@ -114,6 +125,6 @@ def tiles_fields(tiles: Tiles) -> Fields:
     """Return what infotext says of tiles, under A1111's names and, where it has none, ours."""
     return {
         "SD upscale overlap": tiles.overlap,
-        "SD upscale upscaler": of_pixels(tiles.upscaler, "tiled upscaling").name,
+        "SD upscale upscaler": shown_name(tiles.upscaler),
         "SD upscale scale": tiles.scale,
     }

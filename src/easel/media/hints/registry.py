@@ -35,10 +35,17 @@ def preprocessor(
 
     label: what people read. control: the kind of control model that is led by it, in A1111's words.
     limits: least and greatest of each of its options, all of which are numbers.
-    reads_alpha: takes and gives transparency; the others get the picture on white.
+    reads_alpha: takes and gives transparency; the others get the picture on white. What it needs of files is none,
+    as its entry's facts say.
     """
     return preprocessors.register(
-        name, aliases=aliases, label=label, control=control, limits=dict(limits or {}), reads_alpha=reads_alpha
+        name,
+        aliases=aliases,
+        label=label,
+        control=control,
+        limits=dict(limits or {}),
+        reads_alpha=reads_alpha,
+        needs=(),
     )
 
 

@@ -17,6 +17,11 @@ class OwnAttention(AttnProcessor2_0):
         super().__init__()
         self._kernels = kernels
 
+    def attend(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        """Return softmax(q k' / sqrt(width)) v, (batch, heads, tokens, width), by our kernel where it takes these."""
+        own = self._kernels.takes_attention(query, key, value)
+        return (self._kernels.attend if own else nn.functional.scaled_dot_product_attention)(query, key, value)
+
     def __call__(
         self,
         attn: Any,
@@ -33,9 +38,7 @@ class OwnAttention(AttnProcessor2_0):
             read = hidden_states if encoder_hidden_states is None else encoder_hidden_states
             made = (attn.to_q(hidden_states), attn.to_k(read), attn.to_v(read))
             query, key, value = (part.unflatten(-1, (attn.heads, -1)).transpose(1, 2) for part in made)
-            own = self._kernels.takes_attention(query, key, value)
-            attend = self._kernels.attend if own else nn.functional.scaled_dot_product_attention
-            return attn.to_out[0](attend(query, key, value).transpose(1, 2).reshape(batch, tokens, -1))
+            return attn.to_out[0](self.attend(query, key, value).transpose(1, 2).reshape(batch, tokens, -1))
         return super().__call__(attn, hidden_states, encoder_hidden_states, attention_mask, temb, *args, **kwargs)
 
 

@@ -22,7 +22,7 @@ from easel.models.download.names import (
     has_words,
     safe_name,
 )
-from easel.models.download.parts import INDEX, files_of_folder
+from easel.models.download.parts import CONFIG, INDEX, files_of_folder, files_of_part
 from easel.models.download.plans import Plan, Wish
 from easel.models.download.sites import Site
 from easel.models.download.wanted import Wanted
@@ -87,6 +87,11 @@ def plan_hub(found: Repository, wish: Wish, web: Web) -> Plan:
         chosen = tuple(wanted(inside[source], name) for name, source in sources.items())
         name = given_name(wish.name, "") if wish.name else safe_name(stem)
         return Plan(found.name, name, chosen, "checkpoint", folder=True)
+    if wish.kind == "preprocessor" and CONFIG in inside and not exact and wish.file.lower() in ("", "fp16", "full"):
+        sources = files_of_part(list(inside), full=wish.file.lower() == "full", where=found.name)
+        chosen = tuple(wanted(inside[source], name) for name, source in sources.items())
+        name = given_name(wish.name, "") if wish.name else safe_name(stem)
+        return Plan(found.name, name, chosen, wish.kind, folder=True)
     path = found.path if found.path in files else inside[one_of(inside, files, wish, found.name)]
     kind = wish.kind or kind_of(info, path)
     ending = ending_of(PurePosixPath(path).name, kind or ("embedding" if path.endswith(PICTURES) else ""))

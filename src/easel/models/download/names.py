@@ -55,9 +55,10 @@ def given_name(name: str, ending: str) -> str:
 def ending_of(name: str, kind: str = "") -> str:
     """Return a weights file's ending, in small letters. Raises BadValue for what holds no weights."""
     ending = PurePosixPath(name).suffix.lower()
-    if ending in ENDINGS or (ending in PICTURES and kind == "embedding"):
+    own = KINDS[kind].endings if kind in KINDS else ()
+    if ending in (*ENDINGS, *own):
         return ending
-    raise BadValue("file", name, f"one that ends in {', '.join(ENDINGS)}")
+    raise BadValue("file", name, f"one that ends in {', '.join(dict.fromkeys((*ENDINGS, *own)))}")
 
 
 def checked_kind(kind: str) -> str:

@@ -10,6 +10,7 @@ from easel.core.errors import Incomplete, Unrecognised
 from easel.models.download.names import safe_name
 
 INDEX = "model_index.json"
+CONFIG = "config.json"  # of one network alone, as transformers keeps them
 LEFT_OUT = ("safety_checker", "feature_extractor")  # of pipelines; Easel runs neither
 WEIGHTS = re.compile(
     r"(diffusion_pytorch_model|model|pytorch_model)(?:\.(\w+))?(?:-(\d{5})-of-(\d{5}))?(?:\.(\w+))?\.(safetensors|bin)"
@@ -38,6 +39,18 @@ def files_of_folder(index: Mapping[str, Any], paths: Sequence[str], *, full: boo
             raise Incomplete(f"{where}: its part {part!r} has no weights as .safetensors or .bin.")
         found |= {f"{part}/{safe_name(name)}": f"{part}/{source}" for name, source in (chosen | weights).items()}
     return found | {INDEX: INDEX}
+
+
+def files_of_part(paths: Sequence[str], *, full: bool, where: str) -> dict[str, str]:
+    """Return which files make a folder of one network with its configs and words, by the names they shall have there.
+
+    paths: all files of the repository; full: as for files_of_folder(). Raises Incomplete where it has no weights.
+    """
+    chosen = {name: name for name in paths if SMALL.fullmatch(name) and not SHARDS.fullmatch(name)}
+    weights = weights_among(paths, full=full)
+    if not weights:
+        raise Incomplete(f"{where}: has no weights as .safetensors or .bin.")
+    return {safe_name(name): source for name, source in (chosen | weights).items()}
 
 
 def weights_among(names: Sequence[str], *, full: bool) -> dict[str, str]:

@@ -76,7 +76,7 @@ class Inputs:
 
 
 def nested(named: Mapping[str, Tensor]) -> dict[str, Any]:
-    """Return tensors by name as keyword arguments: "a.b" lies as "b" in a mapping "a", "c.0" in a tuple "c"."""
+    """Return tensors by name as keyword arguments: "a.b" lies as "b" in a mapping "a", "c.0" in a list "c"."""
     found: dict[str, Any] = {}
     for name, value in named.items():
         outer, _, inner = name.partition(".")
@@ -87,11 +87,11 @@ def nested(named: Mapping[str, Tensor]) -> dict[str, Any]:
     return {name: listed(value) if isinstance(value, dict) else value for name, value in found.items()}
 
 
-def listed(within: dict[str, Any]) -> dict[str, Any] | tuple[Any, ...]:
-    """Return a mapping, as a tuple where its names are numbers."""
+def listed(within: dict[str, Any]) -> dict[str, Any] | list[Any]:
+    """Return a mapping, as a list where its names are numbers; U-Nets take what T2I-Adapters add off it one by one."""
     if not all(name.isdecimal() for name in within):
         return within
-    return tuple(within[name] for name in sorted(within, key=int))
+    return [within[name] for name in sorted(within, key=int)]
 
 
 def layout_of(value: Tensor) -> torch.memory_format:

@@ -16,19 +16,25 @@ WARM_UPS = 2  # runs before the recording: libraries choose their kernels and ta
 class PinnedBuffers:
     """Inputs on a card, filled through memory that the system never moves, so that the copies wait for nothing.
 
-    Whoever fills them again has waited for the forward before, whose result was copied out.
+    Whoever fills them again has waited for the forward before, whose result was copied out. What is on the card
+    already, as what adapters tell a denoiser, is copied there.
     """
 
     def __init__(self, inputs: Inputs, device: torch.device) -> None:
         self.there = inputs.each(lambda value: torch.empty_like(value, device=device))
-        self._near = inputs.each(lambda value: torch.empty_like(value).pin_memory())
+        self._near = [
+            torch.empty_like(value).pin_memory() if value.device.type == "cpu" else None for value in inputs.tensors
+        ]
         self.bytes = sum(value.nbytes for value in self.there.tensors)
 
     def fill(self, inputs: Inputs) -> None:
         """Let the card hold other numbers of the same shapes."""
-        for value, near, there in zip(inputs.tensors, self._near.tensors, self.there.tensors, strict=True):
-            near.copy_(value)
-            there.copy_(near, non_blocking=True)
+        for value, near, there in zip(inputs.tensors, self._near, self.there.tensors, strict=True):
+            if near is None or value.device.type != "cpu":
+                there.copy_(value)
+            else:
+                near.copy_(value)
+                there.copy_(near, non_blocking=True)
 
 
 class CudaRecorder:

@@ -17,6 +17,10 @@ from easel.models.layouts.folders import ALONE, PARTS, alone, class_of, files_of
 from easel.models.layouts.makeup import FLOW, READ_BY, SPOKEN, VAE_READ_BY, WIDTHS, family_of, roles_of, variant_of
 from easel.models.layouts.single import SUPPORTED, Contents, formats
 from easel.models.layouts.telltales import TELLTALES, Telltale, made_for, telltale
+from easel.models.library.kinds import KIND_OF_FOLDER
+
+ONNX = ".onnx"
+PREPROCESSORS = ("ForDepthEstimation", "ForSemanticSegmentation", "ForUniversalSegmentation")  # transformers' classes
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +34,7 @@ class Identity:
     (diffusers') or "file". inpaints: whether it is an inpainting checkpoint. dtype: number formats in the file.
     missing: parts that it goes without, in words. unused: how many tensors no part reads, by what they are.
     kind: "checkpoint", "denoiser", "vae", "text_encoder", or what is no model: "lora", "embedding", "upscaler",
-    "controlnet", "t2i_adapter", "ip_adapter", "motion_module", "clip_vision".
+    "controlnet", "t2i_adapter", "ip_adapter", "motion_module", "clip_vision", "preprocessor", "background", "detector".
     """
 
     name: str
@@ -72,11 +76,15 @@ def identify(path: Path, name: str | None = None) -> Identity:
     """Return the identity of what is at `path`, a folder or a file. Raises ModelError naming the file."""
     if path.is_file():
         return identify_file(path, name)
+    if published := published_as(path):
+        return identify_published(path, name, published)
     return identify_part(path, name) if alone(path) else identify_folder(path, name)
 
 
 def identify_file(file: Path, name: str | None = None) -> Identity:
     """Return the identity of a single file; one without all its parts has an identity too."""
+    if file.suffix.casefold() == ONNX:
+        return identify_program(file, name)
     listing = listing_of(file)
     told = telltale(listing)
     if told and told.kind:
@@ -100,6 +108,27 @@ def identify_file(file: Path, name: str | None = None) -> Identity:
         zero_snr=contents.zero_snr,
         fits=contents.read_by,
     )
+
+
+def published_as(folder: Path) -> str:
+    """Return the class of a preprocessor's network in a transformers folder, "" where it is something else."""
+    config = folder / "config.json"
+    kind = class_of(read_json(config)) if config.is_file() and not is_model(folder) else ""
+    return kind if kind.endswith(PREPROCESSORS) else ""
+
+
+def identify_published(folder: Path, name: str | None, kind: str) -> Identity:
+    """Return the identity of a preprocessor's network in a transformers folder."""
+    size = sum(file.stat().st_size for file in files_of(folder))
+    return Identity(name or folder.name, folder, "", kind, "", size, known_by="", kind="preprocessor")
+
+
+def identify_program(file: Path, name: str | None) -> Identity:
+    """Return the identity of an ONNX file, which is a network with its arithmetic; what it is for, its folder says."""
+    folders = (folder.name.casefold() for folder in file.absolute().parents)
+    kind = next((KIND_OF_FOLDER[folder] for folder in folders if folder in KIND_OF_FOLDER), "preprocessor")
+    size = file.stat().st_size
+    return Identity(name or file.stem, file, "", "ONNX", "", size, layout="file", known_by="", kind=kind)
 
 
 def kind_of(contents: Contents) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from easel.models.files.listing import Listing
+from easel.models.layouts.controls import control_for
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,7 @@ TELLTALES = (
             *(".lora_down.", ".lora_up.", ".lora_A.", ".lora_B.", ".lora.down.", ".lora.up.", ".lora_linear_layer."),
             *("_lora.down.", "_lora.up.", ".hada_w1_", ".lokr_w1", ".oft_blocks", ".oft_diag", ".dora_scale"),
         ),
+        lacks=("ip_adapter.", "image_proj."),  # FaceID's have a LoRA among their own
     ),
     Telltale(
         "controlnet",
@@ -49,21 +51,47 @@ TELLTALES = (
         ),
     ),
     Telltale(
-        "t2i_adapter", "a T2I-Adapter", ("adapter.body.", "adapter.conv_in.", "body.0.block1.", "body.0.resnets.")
+        "t2i_adapter",
+        "a T2I-Adapter",
+        ("adapter.body.", "adapter.conv_in.", "body.0.block1.", "body.0.resnets.", "body.0.body.0.block1."),
     ),
-    Telltale("ip_adapter", "an IP-Adapter", ("ip_adapter.", "image_proj.")),
+    Telltale("ip_adapter", "an IP-Adapter", ("ip_adapter.", "image_proj.", "image_proj_model.")),
     Telltale("motion_module", "a motion module", (), ("motion_modules.",)),
     Telltale("embedding", "a textual inversion", ("emb_params", "string_to_param", "string_to_token", "<")),
+    Telltale(
+        "face_restorer",
+        "a restorer of faces",
+        ("quantize.embedding.", "params.quantize.embedding.", "params_ema.quantize.embedding."),
+        ("stylegan_decoder.", "fuse_convs_dict."),
+    ),
+    Telltale("detector", "a detector of faces", (), ("LandmarkHead.",)),
     Telltale(
         "upscaler",
         "an upscaler",
         ("params_ema", "params.", "body.", "conv_first.", "model.0.weight", "model.1.sub.", "layers.0.residual_group."),
+        lacks=("out_mask_conv.",),  # of what parses faces, beside restorers
     ),
     Telltale(
         "clip_vision",
         "an image encoder (CLIP vision)",
         ("vision_model.embeddings.", "visual.class_embedding"),
         lacks=("text_model.", "token_embedding."),
+    ),
+    Telltale(
+        "preprocessor",
+        "a preprocessor's network",
+        (
+            *(
+                "block1.convs.",
+                "model0.1.",
+                "module.model.model.",
+                "block15.conv",
+                "block_1.conv1.",
+                "backbone.",
+                "neck.",
+            ),
+            *("dpt.", "segformer.encoder.", "model.pixel_level_module."),
+        ),
     ),
     Telltale("", "Stable Diffusion 2 unCLIP", ("noise_augmentor.",)),
     Telltale("", "a video model", (), (".time_stack.", ".time_mixer.", "temporal_transformer_blocks.")),
@@ -114,7 +142,12 @@ INTO = ("lora_down", "lora_A", "lora.down", "hada_w1_b", "hada_w2_b")  # the hal
 
 
 def made_for(told: Telltale, listing: Listing) -> tuple[str, str]:
-    """Return the family and variant for which a LoRA or a textual inversion was made, "" where nothing tells."""
+    """Return the family and variant for which what is no model was made, "" where nothing tells."""
+    if told.kind in ("controlnet", "t2i_adapter"):
+        return control_for(listing)
+    if told.kind == "ip_adapter":
+        keys = listing.tensors.get("ip_adapter.1.to_k_ip.weight")
+        return READ.get(keys.shape[-1], ("", "")) if keys is not None and keys.shape else ("", "")
     if told.kind == "embedding":
         widths = {tensor.shape[-1] for tensor in listing.tensors.values() if tensor.shape}
         return next((EMBEDDED[width] for width in sorted(widths, reverse=True) if width in EMBEDDED), ("", ""))

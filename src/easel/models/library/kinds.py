@@ -50,6 +50,20 @@ KINDS: dict[str, Kind] = {
     "ip_adapter": Kind("IP-Adapter", ("ip_adapter", "ip-adapter", "ipadapter"), (*TENSORS, ".pth", ".bin")),
     "motion_module": Kind("motion module", ("animatediff_models", "animatediff"), (*TENSORS, ".ckpt", ".pth")),
     "clip_vision": Kind("picture reader", ("clip_vision",), (*TENSORS, ".pth", ".bin")),
+    "preprocessor": Kind(
+        "preprocessor's network",
+        ("preprocessors", "controlnet_preprocessors", "controlnetpreprocessor", "annotators"),
+        (*TENSORS, ".onnx", ".pth", ".pt", ".bin"),
+    ),
+    "background": Kind("background remover", ("background", "rembg", "u2net"), (".onnx",)),
+    "face_restorer": Kind(
+        "face restorer",
+        ("face_restorers", "gfpgan", "codeformer", "restoreformer", "facerestore_models"),
+        (*TENSORS, ".pth", ".pt", ".bin"),
+    ),
+    "detector": Kind(
+        "detector", ("detectors", "detector", "adetailer", "ultralytics", "yolo"), (".onnx", *TENSORS, ".pt")
+    ),
 }
 KIND_OF_FOLDER = {folder: kind for kind, row in KINDS.items() for folder in row.folders}
 
@@ -59,7 +73,7 @@ KIND_BELOW_BASE = {**KIND_OF_FOLDER, "main": CHECKPOINT}
 
 # Folders, in small letters, that hold what Easel has no use for, or programs.
 OTHERS = """
-    blip codeformer configs controlnetpreprocessor deepbooru gfpgan gligen hypernetworks karlo ldsr photomaker
+    blip configs deepbooru gligen hypernetworks karlo ldsr photomaker
     style_models tokenizer torch_deepdanbooru node_modules python_embeded site-packages venv
 """
 SKIPPED = frozenset(OTHERS.split())

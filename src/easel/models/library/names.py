@@ -23,7 +23,8 @@ from easel.models.library.places import Found, meant_by, names_of, seen_again
 
 STARTER = Path(__file__).parents[2] / "starter" / "model"
 FRESH = 2.0  # seconds for which a list may go without looking at every file again; new and lost ones show at once
-ALSO = {CHECKPOINT: ("denoiser",)}  # what a name may mean too: a model's, one whose other parts stand elsewhere
+# What a name may mean too: a model's, one whose other parts stand elsewhere; a control model's, a T2I-Adapter.
+ALSO = {CHECKPOINT: ("denoiser",), "controlnet": ("t2i_adapter",)}
 
 
 @dataclass(frozen=True, slots=True)
