@@ -1,20 +1,23 @@
 """Upscalers by A1111's names: some enlarge latents, some pictures.
 
-The listing loads neither torch nor Pillow, so that doors can show it at once. Learned upscalers register here too.
-It does not know who enlarges what for: the hires pass and tiled upscaling do.
+The listing loads neither torch nor Pillow, so that doors can show it at once. What is in no list here is a learned
+upscaler's file: upscale.py reads it. It does not know who enlarges what for: the hires pass and tiled upscaling do.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from easel.core.errors import Unsupported
 from easel.core.registry import Entry, Registry
+from easel.core.work import Wanted
 
 if TYPE_CHECKING:
     from PIL.Image import Image
     from torch import Tensor
+
+    from easel.models.library.names import Library
 
 LATENTS, PIXELS = "latents", "pixels"
 
@@ -90,6 +93,33 @@ def nearest(image: Image, width: int, height: int) -> Image:
     return image.resize((width, height), Image.Resampling.NEAREST)
 
 
+def names_of(library: Library, works_on: str | None = None) -> tuple[str, ...]:
+    """Return the names of all upscalers, or of those of latents or of pictures: the registry's, then the files'."""
+    own = tuple(entry.name for entry in upscalers if works_on in (None, entry.facts["works_on"]))
+    return own if works_on == LATENTS else (*own, *library.places("upscaler"))
+
+
+def wanted_upscaler(name: str) -> Wanted | None:
+    """Return what is to be loaded for an upscaler: a file's network, nothing for one of the registry."""
+    return None if name in upscalers else Wanted("upscaler", name)
+
+
+def of_latents(name: str) -> Entry[Upscaler] | None:
+    """Return the upscaler of latents of this name, None where it is one of pictures."""
+    return upscalers[name] if name in upscalers and upscalers[name].facts["works_on"] == LATENTS else None
+
+
+def shown_name(name: str) -> str:
+    """Return what infotext calls an upscaler: the registry's own spelling, a file's name as it was given."""
+    return upscalers[name].name if name in upscalers else name
+
+
+def check_pixels(name: str, purpose: str) -> None:
+    """Raise Unsupported for an upscaler of latents where one of pictures is needed; files are looked up elsewhere."""
+    if name in upscalers:
+        of_pixels(name, purpose)
+
+
 def of_pixels(name: str, purpose: str) -> Entry[Upscaler]:
     """Return the upscaler of this name where one of pictures is needed. Raises UnknownName, Unsupported."""
     entry = upscalers[name]
@@ -97,8 +127,3 @@ def of_pixels(name: str, purpose: str) -> Entry[Upscaler]:
         fitting = ", ".join(other.name for other in upscalers if other.facts["works_on"] == PIXELS)
         raise Unsupported(f"upscaler {entry.name!r} enlarges latents, {purpose} needs one of pictures: {fitting}.")
     return entry
-
-
-def enlarged(upscaler: Entry[Upscaler], images: Sequence[Image], width: int, height: int) -> list[Image]:
-    """Return images at width x height pixels, by an upscaler of pictures."""
-    return [upscaler.make(image, width, height) for image in images]

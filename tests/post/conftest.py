@@ -1,0 +1,3 @@
+"""The tiny model as a fixture."""
+
+from tests.tiny import tiny_folder as tiny_folder
