@@ -261,12 +261,14 @@ def test_the_usual_ones_lead_to_nothing_of_this_machine(sites: tuple[Site, Site]
 def test_where_a1111_takes_addresses(sites: tuple[Site, Site], tmp_path: Path, on: bool) -> None:
     fox = f"http://fox.example:{sites[0].server_port}/fox.png"
     addresses = Addresses(Names(fox=[[OUTSIDE]]), outside_alone) if on else None
+    unit = {"module": "reference_only", "image": {"image": fox}}
     calls: list[tuple[str, dict[str, Any]]] = [
         ("png-info", {"image": fox}),
         ("extra-single-image", {"image": fox, "upscaler_1": "Lanczos"}),
         ("extra-batch-images", {"imageList": [{"data": fox, "name": "a"}], "upscaler_1": "Lanczos"}),
         ("img2img", {"init_images": [fox], "steps": 1}),
         ("img2img", {"init_images": [text_of(png())], "mask": fox, "steps": 1}),
+        ("txt2img", {"alwayson_scripts": {"ControlNet": {"args": [unit]}}, "steps": 1}),
     ]
     before = len(sites[0].asked)
     with serving(tmp_path, Player(pace=0.01), addresses=addresses) as served:

@@ -137,7 +137,9 @@ def test_a_picture_that_is_gone(web: httpx2.Client, served: Served) -> None:
 def test_names_to_choose(web: httpx2.Client) -> None:
     assert "Euler" in {one["name"] for one in web.get("/v1/samplers").json()}
     assert "Karras" in {one["name"] for one in web.get("/v1/schedules").json()}
-    assert "Lanczos" in {one["name"] for one in web.get("/v1/upscalers").json()}
+    assert {"Lanczos", "starter-x4"} <= {one["name"] for one in web.get("/v1/upscalers").json()}
+    canny = next(one for one in web.get("/v1/preprocessors").json() if one["name"] == "canny")
+    assert canny["options"]["low"] == 100
     assert "starter" in {one["id"] for one in web.get("/v1/models").json()["data"]}
     assert web.get("/v1/styles").json() == []
 

@@ -80,10 +80,21 @@ def lists(doors: Doors) -> APIRouter:
 
     @router.get("/upscalers")
     def upscalers() -> list[ChoiceShown]:
-        """List upscalers: whether they enlarge latents or pixels."""
-        from easel.post.upscalers import upscalers
+        """List upscalers: whether they enlarge latents or pixels; those of files after our own."""
+        from easel.post.upscalers import PIXELS, upscalers
 
-        return choices(upscalers)
+        files = doors.library.places("upscaler")
+        return [
+            *choices(upscalers),
+            *(ChoiceShown(name=name, aliases=[], options={}, works_on=PIXELS) for name in files),
+        ]
+
+    @router.get("/preprocessors")
+    def preprocessors() -> list[ChoiceShown]:
+        """List what draws hints for control models: other names, options."""
+        from easel.models.readers import all_preprocessors
+
+        return [shown_choice(entry) for entry in all_preprocessors()]
 
     @router.get("/styles")
     def styles() -> list[StyleShown]:

@@ -116,7 +116,7 @@ class ModelsShown(Shown):
 
 
 class ChoiceShown(Shown):
-    """A sampler, a schedule or an upscaler. options: its own settings with their defaults."""
+    """A sampler, a schedule, an upscaler or a preprocessor. options: its own settings with their defaults."""
 
     name: str
     aliases: list[str]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -27,6 +28,10 @@ def replay(
     ] = None,
     start: Annotated[Path | None, option(PICTURE, "--start", "FILE", "The picture it was made from.")] = None,
     mask: Annotated[Path | None, option(PICTURE, "--mask", "FILE", "The mask it was painted under.")] = None,
+    also: Annotated[
+        list[str] | None,
+        option(PICTURE, "--with", "PLACE=FILE", "Another picture it was made with: controls.0.image=FILE."),
+    ] = None,
     out: Annotated[
         Path | None, option(OUTPUT, "--out", "PATH", "Keep the new picture: a folder or a file.", "-o")
     ] = None,
@@ -40,7 +45,7 @@ def replay(
     from easel.cli.metadata import read_metadata
 
     metadata = read_metadata(file)
-    request = request_of(file, metadata, model=model, start=start, mask=mask)
+    request = request_of(file, metadata, model=model, start=start, mask=mask, also=also or ())
     from easel.media.reading import open_image
 
     there = open_image(file.read_bytes(), str(file))
@@ -78,7 +83,15 @@ def replay(
     raise typer.Exit(OK if equal else MACHINE)
 
 
-def request_of(file: Path, metadata: Metadata, *, model: str | None, start: Path | None, mask: Path | None) -> Request:
+def request_of(
+    file: Path,
+    metadata: Metadata,
+    *,
+    model: str | None,
+    start: Path | None,
+    mask: Path | None,
+    also: Sequence[str] = (),
+) -> Request:
     """Return the request of one picture, alone in its forwards. Raises RequestError in the words of the options."""
     from easel.cli import wishes
 
@@ -93,12 +106,30 @@ def request_of(file: Path, metadata: Metadata, *, model: str | None, start: Path
         if path is not None and name not in needs:
             raise RequestError(f"{file}: made without a {name} picture; leave --{name} out.")
     pictures = {name: wishes.file_bytes(f"--{name}", path) for name, path in given.items() if path is not None}
-    request = metadata.recalled.request(**pictures)
+    request = metadata.recalled.request(**pictures, pictures=others(file, needs, also))
     alone: dict[str, Any] = {"batch_size": 1, "alone": True}
     request = request.model_copy(update={**alone, **({"model": model} if model else {})})
     wishes.check_names(request)
     digits = "" if model else metadata.recalled.facts.get("Model hash", "")
     return request.model_copy(update={"model": model_here(file, request.model, digits)}).settled()
+
+
+def others(file: Path, needs: Sequence[str], also: Sequence[str]) -> dict[str, bytes]:
+    """Return the files of the pictures that a picture was made with besides, by place. Raises RequestError."""
+    from easel.cli import wishes
+
+    wanted = [place for place in needs if "." in place]
+    found: dict[str, bytes] = {}
+    for text in also:
+        place, _, path = text.partition("=")
+        if place not in wanted:
+            allowed = ", ".join(wanted) or "nothing of this kind"
+            raise RequestError(f"{file}: --with {text}: made with {allowed}.")
+        found[place] = wishes.file_bytes(f"--with {place}", Path(path))
+    if missing := [place for place in wanted if place not in found]:
+        wanting = " ".join(f"--with {place}=FILE" for place in missing)
+        raise RequestError(f"{file}: made with other pictures, which metadata does not keep; give {wanting}.")
+    return found
 
 
 def model_here(file: Path, name: str, digits: str) -> str:

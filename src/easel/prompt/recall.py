@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from types import MappingProxyType
+from typing import Any, Literal, cast
 
 from easel.core.errors import BadValue
 from easel.core.request import Request
+from easel.prompt.finished import is_touch, touches_of
 from easel.prompt.infotext import Infotext
 from easel.prompt.readers import Places, read_field
+from easel.prompt.units import is_unit, units_of
 
 Source = Literal["easel", "a1111", "comfyui"]
 
@@ -46,7 +49,9 @@ PICTURES = ("start", "mask")
 FROM_PICTURES = {"start", "mask", "outpaint", "tiles"}  # parts of a request that no request has without a start picture
 RECIPES = {"outpaint": "outpaint", "tiles": "tiled_upscale", "mask": "inpaint", "start": "image_to_image"}
 MODULES = "components.text_encoders"
+STARTING = ("detail", "process")  # recipes that always begin from a picture
 ABSENT = b"?"  # stands for a picture's file while the rest is checked
+NO_PICTURES: Mapping[str, bytes] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +59,8 @@ class Recalled:
     """What a picture's metadata says of the request that made it.
 
     fields: of core.Request, as far as they were said, without pictures. ignored: what no request can hold or Easel does
-    not know, by name. needs: pictures that the request began from and no metadata keeps: "start", "mask".
+    not know, by name. needs: pictures that the request was made with and no metadata keeps: "start", "mask", and what
+    stands deeper by its place, such as "controls.0.image".
     facts: what is told of the making and asked of nobody: "Version", "Model hash", "Machine".
     """
 
@@ -64,20 +70,48 @@ class Recalled:
     needs: tuple[str, ...] = ()
     facts: Mapping[str, str] = field(default_factory=dict[str, str])
 
-    def request(self, *, start: bytes | None = None, mask: bytes | None = None) -> Request:
+    def request(
+        self, *, start: bytes | None = None, mask: bytes | None = None, pictures: Mapping[str, bytes] = NO_PICTURES
+    ) -> Request:
         """Return the request, with the files of the pictures it needs. Raises BadValue for one too few or too many.
 
-        Without a file for the mask it is the start picture's own transparency.
+        pictures: those that stand deeper, by place. Without a file for the mask it is the start picture's own
+        transparency.
         """
+        given = {"start": start, "mask": mask, **pictures}
+        for name, file in given.items():
+            if file is not None and name not in self.needs:
+                raise BadValue(called(name), f"{len(file)} bytes", "none", remedy="this picture was made without")
         fields = copy.deepcopy(dict(self.fields))
-        if "start" in self.needs and start is None:
-            raise BadValue("start picture", None, "a picture's file", remedy="metadata keeps no pictures")
-        for name, file in (("start", start), ("mask", mask)):
-            if name not in self.needs and file is not None:
-                raise BadValue(f"{name} picture", f"{len(file)} bytes", "none", remedy="this picture was made without")
+        for name in self.needs:
+            file = given.get(name)
             if file is not None:
-                fields.setdefault(name, {})["image"] = file
+                put(fields, name, file)
+            elif name != "mask":
+                raise BadValue(called(name), None, "a picture's file", remedy="metadata keeps no pictures")
         return Request(**fields)
+
+
+def called(place: str) -> str:
+    """Return what a picture is called in a message, from its place."""
+    return f"picture {place}" if "." in place else f"{place} picture"
+
+
+def put(fields: Any, place: str, file: bytes) -> None:
+    """Put a picture's file at a place among a request's fields; of several in one place they come in order."""
+    inside, name = home_of(fields, place)
+    inside[name] = [*inside.get(name, ()), file] if place.rpartition(".")[2].isdigit() else file
+
+
+def home_of(fields: Any, place: str) -> tuple[dict[str, Any], str]:
+    """Return the values that a picture stands among, and its name there, made where they are not there."""
+    *outer, last = place.split(".") if "." in place else (place, "image")
+    if last.isdigit():
+        *outer, last = outer
+    inside: Any = fields
+    for name in outer:
+        inside = inside[int(name)] if name.isdigit() else inside.setdefault(name, {})
+    return inside, last
 
 
 def recall(said: Infotext) -> Recalled:
@@ -88,7 +122,7 @@ def recall(said: Infotext) -> Recalled:
     names = {"prompt": "prompt", "negative_prompt": "negative prompt"}
     ignored: dict[str, str] = {}
     for name, value in said.fields.items():
-        if name in FACTS or value in SILENT.get(name, ("",)):
+        if name in FACTS or value in SILENT.get(name, ("",)) or is_unit(name) or is_touch(name):
             continue
         places = read_field(name, value)
         if places is None:
@@ -99,9 +133,13 @@ def recall(said: Infotext) -> Recalled:
     for before in ("", "hires."):
         split_joint(found, before)
     settle_parts(found, names, ignored)
+    units, touches = units_of(said.fields), touches_of(said.fields)
+    found |= units.fields | touches.fields
     if source == "a1111":
         as_a1111(found, said, ignored)
-    return recalled(found, lambda place: spoken(place, names), source, ignored, facts)
+    return recalled(
+        found, lambda place: spoken(place, names), source, ignored, facts, deeper=(*units.needs, *touches.needs)
+    )
 
 
 def recalled(
@@ -110,21 +148,36 @@ def recalled(
     source: Source,
     ignored: Mapping[str, str],
     facts: Mapping[str, str] | None = None,
+    *,
+    deeper: Sequence[str] = (),
 ) -> Recalled:
-    """Return what was found, checked as a request; a BadValue names what `spoken` makes of a place in the request."""
+    """Return what was found, checked as a request; a BadValue names what `spoken` makes of a place in the request.
+
+    deeper: places of pictures within its parts.
+    """
     parts = parts_of(found)
-    needs = tuple(part for part in PICTURES if part in parts or (part == "start" and parts & FROM_PICTURES))
-    fields = nested(found)
-    for part in needs:
-        fields.setdefault(part, {})["image"] = ABSENT
+    begins = bool(parts & FROM_PICTURES) or found.get("recipe") in STARTING
+    needs = (*(part for part in PICTURES if part in parts or (part == "start" and begins)), *deeper)
+    fields = nested(copy.deepcopy(found))
+    for place in needs:
+        put(fields, place, ABSENT)
     try:
         request = Request(**fields)
     except BadValue as error:
         raise BadValue(spoken(error.field), error.got, error.allowed, remedy=error.remedy) from None
-    checked = request.model_dump(exclude_unset=True)
-    for part in needs:
-        del checked[part]["image"]
+    checked = {name: listed(value) for name, value in request.model_dump(exclude_unset=True).items()}
+    for place in needs:
+        inside, name = home_of(checked, place)
+        inside.pop(name, None)
     return Recalled(checked, source, dict(ignored), needs, dict(facts or {}))
+
+
+def listed(value: Any) -> Any:
+    """Return parts of a request that come several times as a list; other values as they are."""
+    if not isinstance(value, tuple):
+        return value
+    parts = cast("tuple[Any, ...]", value)
+    return list(parts) if parts and isinstance(parts[0], dict) else parts
 
 
 def nested(found: Places) -> dict[str, Any]:
@@ -192,6 +245,9 @@ def settle_parts(found: Places, names: dict[str, str], ignored: dict[str, str]) 
         found.setdefault("recipe", recipe)
     if "outpaint" in parts_of(found):
         shrink(found)
+    if found.get("recipe") in STARTING:  # the size told is the picture's, which says itself how large it is
+        for side in ("width", "height"):
+            found.pop(side, None)
 
 
 def join_modules(found: Places) -> None:

@@ -18,6 +18,7 @@ from easel.api.a1111.options import ONLY, USUAL, checked
 from easel.api.a1111.prompts import uncommented
 from easel.api.a1111.wire import ImageToImage, TextToImage
 from easel.core.errors import BadValue, EaselError, RequestError, UnknownName, Unsupported
+from easel.core.finishing import Faces
 from easel.core.request import Request
 from easel.prompt.styles import Style
 from easel.prompt.wildcards import Wildcards
@@ -102,6 +103,8 @@ def test_silence_means_what_it_means_there() -> None:
         ({"width": 645}, "width", 640),
         ({"height": 264}, "height", 264),
         ({"tiling": True}, "seamless", "xy"),
+        ({"restore_faces": True}, "faces", (Faces(restorer="CodeFormer"),)),
+        ({"restore_faces": False, "override_settings": {"face_restoration": True}}, "faces", ()),
         ({"eta": 0.5, "sampler_name": "Euler a"}, "sampler_options.eta", 0.5),
         ({"s_churn": 3.0, "s_noise": 1.01}, "sampler_options.s_churn", 3.0),
         ({"s_min_uncond": 1.5}, "shortcuts.ngms", 1.5),
@@ -150,6 +153,7 @@ def test_a_field_of_txt2img_goes_where_it_belongs(fields: dict[str, Any], place:
         ("sigma_min", 0.1, "schedule_options.sigma_min", 0.1),
         ("skip_early_cond", 0.2, "guidance.start", 0.2),
         ("tiling", True, "seamless", "xy"),
+        ("face_restoration", True, "faces", (Faces(restorer="CodeFormer"),)),
         ("s_min_uncond", 2.0, "shortcuts.ngms", 2.0),
         ("live_previews_enable", False, "preview_every", 0),
         ("show_progress_every_n_steps", 3, "preview_every", 3),
@@ -160,6 +164,12 @@ def test_a_setting_goes_where_it_belongs(setting: str, value: Any, place: str, e
     assert at(text(override_settings={setting: value}), place) == expected
     kept = asked(TextToImage(prompt="a fox", seed=7), {**USUAL, **checked({setting: value})}).requests[0]
     assert at(kept, place) == expected
+
+
+def test_the_restorer_of_faces_is_a_setting() -> None:
+    settings = {"face_restoration_model": "GFPGAN", "code_former_weight": 0.2}
+    request = text(restore_faces=True, override_settings=settings)
+    assert request.faces == (Faces(restorer="GFPGAN", fidelity=0.2),)
 
 
 def test_settings_of_a_sampler_reach_the_samplers_that_have_them() -> None:
@@ -185,7 +195,6 @@ def test_a_setting_that_cannot_be_honoured_is_refused_unless_it_asks_for_nothing
 @pytest.mark.parametrize(
     ("fields", "told"),
     [
-        ({"restore_faces": True}, "restore_faces"),
         ({"firstpass_image": "QUJD"}, "firstpass_image"),
         ({"enable_hr": True, "hr_checkpoint_name": "other"}, "hr_checkpoint_name"),
         ({"cfg_scale": 200}, "cfg_scale"),
@@ -203,7 +212,7 @@ def test_a_setting_that_cannot_be_honoured_is_refused_unless_it_asks_for_nothing
         ({"script_name": "sd upscale"}, "sd upscale"),
         ({"alwayson_scripts": {"No such": {"args": []}}}, "always on script"),
         ({"alwayson_scripts": {"ControlNet": {"args": [{"module": "canny"}]}}}, "ControlNet"),
-        ({"alwayson_scripts": {"ADetailer": {"args": [True, False, {"ad_model": "face.pt"}]}}}, "ADetailer"),
+        ({"alwayson_scripts": {"ControlNet": {"args": ["canny"]}}}, "ControlNet 0"),
         ({"alwayson_scripts": {"Hypertile": {"args": [True]}}}, "Hypertile"),
         ({"alwayson_scripts": {"Refiner": {"args": [True, "fine", 7]}}}, "Switch at"),
     ],

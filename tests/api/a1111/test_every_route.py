@@ -98,7 +98,30 @@ PAGE: list[tuple[str, str, dict[str, Any] | None, set[str] | None]] = [
     ("GET", "sd_extra_networks/metadata?page=lora&item=ink", None, {"metadata"}),
     ("GET", "sd_extra_networks/get-single-card?page=lora&tabname=txt2img&name=ink", None, {"html"}),
 ]
-ROUTES = [(method, f"sdapi/v1/{path}", body, keys) for method, path, body, keys in SDAPI] + PAGE
+EXTENSIONS: list[tuple[str, str, dict[str, Any] | list[Any] | None, set[str] | None]] = [
+    ("GET", "controlnet/version", None, {"version"}),
+    ("GET", "controlnet/model_list?update=true", None, {"model_list"}),
+    ("GET", "controlnet/module_list?alias_names=true", None, {"module_list", "module_detail"}),
+    ("GET", "controlnet/control_types", None, {"control_types"}),
+    ("GET", "controlnet/settings", None, {"control_net_unit_count"}),
+    (
+        "POST",
+        "controlnet/detect",
+        {"controlnet_module": "canny", "controlnet_input_images": [PICTURE]},
+        {"images", "info"},
+    ),
+    (
+        "POST",
+        "controlnet/render_openpose_json",
+        [{"people": [{"pose_keypoints_2d": [8, 8, 1] * 18}], "canvas_width": 64, "canvas_height": 48}],
+        {"images", "info"},
+    ),
+    ("GET", "adetailer/v1/version", None, {"version"}),
+    ("GET", "adetailer/v1/schema", None, {"properties", "title", "type"}),
+    ("GET", "adetailer/v1/ad_model", None, {"ad_model"}),
+    ("POST", "rembg", {"input_image": PICTURE, "model": "flat"}, {"image"}),
+]
+ROUTES = [(method, f"sdapi/v1/{path}", body, keys) for method, path, body, keys in SDAPI] + PAGE + EXTENSIONS
 EMPTY = ("hypernetworks", "face-restorers", "realesrgan-models", "prompt-styles", "extensions", "sd-vae", "sd-modules")
 
 
@@ -132,7 +155,7 @@ def network(path: Path, metadata: dict[str, str] = NETWORK) -> None:
 
 @pytest.mark.parametrize(("method", "path", "body", "keys"), ROUTES, ids=[row[1].partition("?")[0] for row in ROUTES])
 def test_every_route_answers_in_its_shape(
-    client: httpx2.Client, method: str, path: str, body: dict[str, Any] | None, keys: set[str] | None
+    client: httpx2.Client, method: str, path: str, body: dict[str, Any] | list[Any] | None, keys: set[str] | None
 ) -> None:
     answer = client.request(method, f"/{path}", json=body)
     if keys == ERROR:

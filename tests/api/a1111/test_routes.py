@@ -16,6 +16,8 @@ import pytest
 from PIL import Image
 
 from easel.api.users import new_key
+from easel.core.finishing import Background, Enlarge, Faces
+from easel.core.request import Request
 from easel.media.metadata import encode, infotext_of
 from easel.prompt.styles import Style, write_styles
 from tests.api.dialects import Served, serving
@@ -117,11 +119,15 @@ def test_a_plot_comes_back_as_a_sheet(client: httpx2.Client) -> None:
     assert len(alone["images"]) == 1
 
 
+TOO_WIDE = {"upscaler_1": "Lanczos", "resize_mode": 1, "upscaling_resize_w": 20000}
+
+
 @pytest.mark.parametrize(
     ("path", "body", "status", "said"),
     [
         ("txt2img", {"sampler_name": "Eular"}, 422, "nearest 'Euler'"),
-        ("txt2img", {"restore_faces": True}, 422, "restore_faces"),
+        ("txt2img", {"firstpass_image": "QUJD"}, 422, "firstpass_image"),
+        ("txt2img", {"enable_hr": True, "hr_upscaler": "4x-Nothing"}, 422, "upscaler '4x-Nothing'"),
         ("txt2img", {"override_settings": {"sd_model_checkpoint": "no such model"}}, 422, "no such model"),
         ("txt2img", {"override_settings": {"sd_vae": "no such part"}}, 422, "no such part"),
         ("txt2img", {"script_name": "no such"}, 422, "script"),
@@ -130,7 +136,9 @@ def test_a_plot_comes_back_as_a_sheet(client: httpx2.Client) -> None:
         ("img2img", {"init_images": ["http://127.0.0.1/x.png"]}, 422, "not fetched"),
         ("interrogate", {}, 422, "interrogate"),
         ("unload-checkpoint", {}, 422, "unload-checkpoint"),
-        ("extra-single-image", {"image": "x", "codeformer_visibility": 1}, 422, "codeformer_visibility"),
+        ("extra-single-image", {"image": picture(), "upscaler_1": "4x-Nothing"}, 422, "upscaler '4x-Nothing'"),
+        ("extra-batch-images", {"imageList": []}, 422, "imageList"),
+        ("extra-single-image", {"image": picture(), **TOO_WIDE}, 422, "upscaling_resize_w is 20000"),
         ("extra-single-image", {"image": "AAAA"}, 422, "image"),
         ("extra-single-image", {"image": picture(), "upscaler_1": "Latent"}, 422, "enlarges latents"),
         ("options", {"CLIP_stop_at_last_layers": "two"}, 422, "CLIP_stop_at_last_layers"),
@@ -208,18 +216,80 @@ def test_the_rest_answers_too(client: httpx2.Client) -> None:
     assert "sd_vae" in [one["name"] for one in client.get("/internal/quicksettings-hint").json()]
 
 
-def test_extras_enlarge(client: httpx2.Client) -> None:
-    ask = {"image": picture(), "upscaler_1": "Lanczos", "upscaling_resize": 1.5}
+def last_request(served: Served) -> Request:
+    """Return what the last job asks for."""
+    return served.store.list()[0].request
+
+
+def test_extras_wait_in_the_queue_like_all_others(client: httpx2.Client, served: Served) -> None:
+    ask = {
+        "image": picture(),
+        "upscaler_1": "Lanczos",
+        "upscaling_resize": 1.5,
+        "upscaler_2": "Nearest",
+        "extras_upscaler_2_visibility": 0.25,
+        "upscale_first": True,
+    }
     body = client.post("/sdapi/v1/extra-single-image", json=ask).json()
-    assert opened(body["image"]).size == (96, 72) and body["html_info"] == ""
-    blend = {**ask, "upscaler_2": "Nearest", "extras_upscaler_2_visibility": 0.5}
-    assert opened(client.post("/sdapi/v1/extra-single-image", json=blend).json()["image"]).size == (96, 72)
-    cropped = {**ask, "resize_mode": 1, "upscaling_resize_w": 100, "upscaling_resize_h": 100}
-    assert opened(client.post("/sdapi/v1/extra-single-image", json=cropped).json()["image"]).size == (100, 100)
-    whole = {**cropped, "upscaling_crop": False}
-    assert opened(client.post("/sdapi/v1/extra-single-image", json=whole).json()["image"]).size == (133, 100)
+    assert opened(body["image"]).size == (16, 8) and body["html_info"] == ""
+    request = last_request(served)
+    assert request.recipe == "process" and request.start is not None
+    assert request.start.image == base64.b64decode(ask["image"])
+    assert request.enlarge == Enlarge(upscaler="Lanczos", second="Nearest", second_share=0.25, scale=1.5, first=True)
     several = {"upscaler_1": "Lanczos", "imageList": [{"data": picture(), "name": "a"}, {"data": picture(9)}]}
     assert len(client.post("/sdapi/v1/extra-batch-images", json=several).json()["images"]) == 2
+
+
+def test_a_size_to_reach_is_covered_and_cut(client: httpx2.Client, served: Served) -> None:
+    size = {"resize_mode": 1, "upscaling_resize_w": 100, "upscaling_resize_h": 90}
+    ask = {"image": picture(), "upscaler_1": "Lanczos", **size}
+    client.post("/sdapi/v1/extra-single-image", json=ask)
+    assert last_request(served).enlarge == Enlarge(upscaler="Lanczos", width=100, height=90)
+    client.post("/sdapi/v1/extra-single-image", json={**ask, "upscaling_crop": False})
+    assert last_request(served).enlarge == Enlarge(upscaler="Lanczos", width=100, height=90, crop=False)
+
+
+def test_extras_restore_faces(client: httpx2.Client, served: Served) -> None:
+    shares = {"gfpgan_visibility": 0.5, "codeformer_visibility": 0.75, "codeformer_weight": 0.2}
+    client.post("/sdapi/v1/extra-single-image", json={"image": picture(), **shares})
+    request = last_request(served)
+    assert request.enlarge is None and request.faces == (
+        Faces(restorer="GFPGAN", visibility=0.5),
+        Faces(restorer="CodeFormer", visibility=0.75, fidelity=0.2),
+    )
+    answer = client.post("/sdapi/v1/txt2img", json={"restore_faces": True, "steps": 1, "send_images": False})
+    info = json.loads(answer.json()["info"])
+    assert (info["restore_faces"], info["face_restoration_model"]) == (True, "CodeFormer")
+    assert last_request(served).faces == (Faces(restorer="CodeFormer"),)
+
+
+def test_restorers_of_faces_are_listed_by_a1111_s_names(client: httpx2.Client, served: Served) -> None:
+    folder = served.settings.models / "gfpgan"
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ("GFPGANv1.4.pth", "codeformer-v0.1.0.pth", "other.pth"):
+        (folder / name).write_bytes(b"not read until it is used")
+    client.post("/sdapi/v1/refresh-checkpoints")
+    found = client.get("/sdapi/v1/face-restorers").json()
+    assert {one["name"]: one["cmd_dir"] for one in found} == dict.fromkeys(
+        ("CodeFormer", "GFPGAN", "other"), str(folder)
+    )
+
+
+def test_nothing_asked_is_the_picture_itself(client: httpx2.Client, served: Served) -> None:
+    before = len(served.store.list())
+    ask = {"image": picture(), "upscaling_resize": 4}
+    assert client.post("/sdapi/v1/extra-single-image", json=ask).json()["image"] == ask["image"]
+    assert len(served.store.list()) == before
+
+
+def test_a_picture_is_cut_out_of_its_background(client: httpx2.Client, served: Served) -> None:
+    ask = {"input_image": picture(), "model": "flat", "return_mask": True}
+    assert opened(client.post("/rembg", json=ask).json()["image"]).format == "PNG"
+    assert last_request(served).background == Background(model="flat", mask_only=True)
+    assert client.post("/rembg", json={**ask, "model": "None"}).json() is None
+    for body, told in (({"model": "u2net"}, "u2net"), ({"alpha_matting": True}, "alpha_matting")):
+        answer = client.post("/rembg", json={**ask, **body})
+        assert answer.status_code == 422 and told in answer.json()["detail"]
 
 
 def test_png_info_tells_the_infotext(client: httpx2.Client) -> None:

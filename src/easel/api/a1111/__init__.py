@@ -1,4 +1,4 @@
-"""AUTOMATIC1111's dialect: /sdapi/v1/* and what its page asks besides, answered in the peer's shapes.
+"""AUTOMATIC1111's dialect: /sdapi/v1/* and what its page and its first extensions ask besides, in the peer's shapes.
 
 It translates: bodies to core.Request, jobs to answers. What a caller sets, sees and stops is that caller's own.
 """
@@ -12,12 +12,12 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
 
-from easel.api.a1111 import controls, drawing, handling, lists, networks
+from easel.api.a1111 import controls, drawing, handling, lists, networks, preprocessing
 from easel.api.a1111.house import House
 from easel.api.doors import Doors
 from easel.core.errors import EaselError
 
-PATHS = ("/sdapi/", "/internal/", networks.PATH)
+PATHS = ("/sdapi/", "/internal/", "/rembg", networks.PATH, *preprocessing.PATHS)
 
 
 class Timed(APIRoute):
@@ -44,6 +44,7 @@ def routes(doors: Doors) -> APIRouter:
     lists.add(router, house)
     handling.add(router, house)
     networks.add(router, house)
+    preprocessing.add(router, house)
     return router
 
 

@@ -41,14 +41,16 @@ class Shown:
         return self.request.variation_seeds[self.place] if self.request.variation.strength else self.seed
 
 
-def answer(asked: Asked, shown: Sequence[Shown], sheets: Sequence[bytes] = (), *, created: float) -> dict[str, Any]:
+def answer(
+    asked: Asked, shown: Sequence[Shown], sheets: Sequence[bytes] = (), maps: Sequence[bytes] = (), *, created: float
+) -> dict[str, Any]:
     """Return the answer to a call: its pictures, sheets first, the echo of its body and what is told of them.
 
-    created: seconds since 1970 at which the call began.
+    maps: hints, which stand last. created: seconds since 1970 at which the call began.
     """
     files = [*sheets, *(one.file for one in shown)] if asked.sheet is None or asked.sheet.cells else list(sheets)
     return {
-        "images": [text_of(file) for file in files] if asked.wire.send_images else [],
+        "images": [text_of(file) for file in (*files, *maps)] if asked.wire.send_images else [],
         "parameters": echo(asked),
         "info": json.dumps(info(asked, shown, len(sheets), created), ensure_ascii=False),
     }
@@ -90,8 +92,8 @@ def info(asked: Asked, shown: Sequence[Shown], sheets: int, created: float) -> d
         "cfg_scale": first.guidance.scale,
         "steps": first.steps,
         "batch_size": wire.batch_size,
-        "restore_faces": False,
-        "face_restoration_model": None,
+        "restore_faces": bool(first.faces),
+        "face_restoration_model": first.faces[0].restorer if first.faces else None,
         "sd_model_name": said.fields.get("Model", first.model),
         "sd_model_hash": said.fields.get("Model hash"),
         "sd_vae_name": first.components.vae,

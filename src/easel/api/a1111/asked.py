@@ -13,6 +13,7 @@ from easel.api.a1111.options import MODULES, Options
 from easel.api.a1111.prompts import words_of
 from easel.api.a1111.wire import Drawing, TextToImage
 from easel.core.errors import BadValue, Unsupported
+from easel.core.finishing import Faces
 from easel.core.request import Request
 from easel.prompt.styles import Style
 from easel.sampling import samplers, schedules, split_joint_name
@@ -56,6 +57,11 @@ SPOKEN: Mapping[str, str] = {
     "outpaint": "script_args direction",
     "tiles.scale": "script_args scale_factor",
     "tiles.overlap": "script_args overlap",
+    "details": "ADetailer tabs",
+    "enlarge.width": "upscaling_resize_w",
+    "enlarge.height": "upscaling_resize_h",
+    "faces.restorer": "face_restoration_model",
+    "faces.fidelity": "code_former_weight",
 }
 
 
@@ -104,6 +110,7 @@ def shared_fields(wire: Drawing, options: Options, styles: Iterable[Style] = ())
         "seamless": "xy" if tiling else "",
         "noise": options["randn_source"],
         "preview_every": max(0, previews),
+        "faces": (restorer(options),) if restores(wire, options) else (),
         **sampling(wire, options),
     }
     model = model_name(options["sd_model_checkpoint"])
@@ -114,13 +121,18 @@ def shared_fields(wire: Drawing, options: Options, styles: Iterable[Style] = ())
 
 def refuse(wire: Drawing) -> None:
     """Raise Unsupported, by name, for what this dialect knows and Easel does not."""
-    asked = {
-        "restore_faces": bool(wire.restore_faces),
-        "firstpass_image": wire.firstpass_image is not None,
-    }
-    for field, given in asked.items():
-        if given:
-            raise Unsupported(f"{field} cannot be honoured; leave it out.")
+    if wire.firstpass_image is not None:
+        raise Unsupported("firstpass_image cannot be honoured; leave it out.")
+
+
+def restores(wire: Drawing, options: Options) -> bool:
+    """Return whether faces are restored: as a call says, or else as its caller has set."""
+    return options["face_restoration"] if wire.restore_faces is None else wire.restore_faces
+
+
+def restorer(options: Options) -> Faces:
+    """Return the restoring of faces that a caller has set."""
+    return Faces(restorer=options["face_restoration_model"], fidelity=options["code_former_weight"])
 
 
 def cut(side: int) -> int:

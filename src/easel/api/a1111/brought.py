@@ -12,7 +12,11 @@ from easel.api.addresses import MOST, WEB, Addresses
 from easel.api.pictures import text_of
 from easel.core.errors import BadValue
 
-FIELDS = ("init_images", "mask", "image", "imageList")
+FIELDS = ("init_images", "mask", "image", "imageList", "input_image", "alwayson_scripts", "controlnet_input_images")
+
+# What holds pictures within scripts that always run.
+SCRIPTS = ("ControlNet", "controlnet", "sd_forge_controlnet", "args")
+WITHIN = (*SCRIPTS, "image", "input_image", "mask", "mask_image", "effective_region_mask", "generated_image")
 
 W = TypeVar("W", bound=Wire)
 
@@ -23,26 +27,26 @@ async def brought(wire: W, addresses: Addresses | None) -> W:
         return wire
     left = MOST
 
-    async def instead(text: str, field: str) -> str:
+    async def instead(given: Any, field: str) -> Any:
+        """Return a picture for its address; within lists and objects too, of objects the parts that are pictures."""
         nonlocal left
-        if not WEB.match(text):
-            return text
-        left -= 1
-        if left < 0:
-            raise BadValue(field, "one more address", f"at most {MOST} addresses in a request")
-        return text_of(await addresses.file_at(text, field))
-
-    changes: dict[str, Any] = {}
-    for name in FIELDS:
-        match getattr(wire, name, None):
-            case str(text):
-                changes[name] = await instead(text, name)
-            case list() as given:  # pyright: ignore[reportUnknownVariableType]
-                found: list[Any] = []
-                for place, one in enumerate(cast("list[str | NamedPicture]", given)):
-                    text = await instead(one if isinstance(one, str) else one.data, f"{name} {place}")
-                    found.append(text if isinstance(one, str) else one.model_copy(update={"data": text}))
-                changes[name] = found
+        match given:
+            case str() if WEB.match(given):
+                left -= 1
+                if left < 0:
+                    raise BadValue(field, "one more address", f"at most {MOST} addresses in a request")
+                return text_of(await addresses.file_at(given, field))
+            case NamedPicture():
+                return given.model_copy(update={"data": await instead(given.data, field)})
+            case list():
+                several = enumerate(cast("list[Any]", given))
+                return [await instead(one, f"{field} {place}") for place, one in several]
+            case dict():
+                parts = cast("dict[str, Any]", given).items()
+                return {name: await instead(one, f"{field} {name}") if name in WITHIN else one for name, one in parts}
             case _:
-                pass
-    return wire.model_copy(update=changes)
+                return given
+
+    return wire.model_copy(
+        update={name: await instead(given, name) for name in FIELDS if (given := getattr(wire, name, None)) is not None}
+    )

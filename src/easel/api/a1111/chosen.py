@@ -14,10 +14,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from easel.api.a1111.asked import Fields, cut, made, text_fields
+from easel.api.a1111.detailer import detail_of
 from easel.api.a1111.options import USUAL, Options, checked
 from easel.api.a1111.painting import image_fields
 from easel.api.a1111.prompts import joined, lines_of
-from easel.api.a1111.scripts import SCRIPTS, SIDES, Where, always_on, arguments_of, titled
+from easel.api.a1111.scripts import SCRIPTS, SIDES, Additions, Where, always_on, arguments_of, titled
+from easel.api.a1111.units import shown_places, unit_fields
 from easel.api.a1111.wire import Drawing, ImageToImage, TextToImage
 from easel.core.errors import BadValue, UnknownName, Unsupported
 from easel.core.request import RANDOM_SEEDS, Request
@@ -71,13 +73,14 @@ class Sheet:
 class Asked:
     """What a call asks for: requests in the order of their pictures, and the sheet to make of them.
 
-    options: the settings in force for it.
+    options: the settings in force for it. hints: places among the controls of each whose hints are to be shown.
     """
 
     wire: Drawing
     requests: tuple[Request, ...]
     options: Options
     sheet: Sheet | None = None
+    hints: tuple[int, ...] = ()
 
 
 def asked(
@@ -92,8 +95,8 @@ def asked(
     """
     given = {**USUAL, **(options or {}), **checked(wire.override_settings or {})}
     where = where_of(wire)
-    wire, soft = always_on(wire, where)
-    translate = Translation(given, styles or {}, soft)
+    wire, added = always_on(wire, where)
+    translate = Translation(given, styles or {}, added)
     if wire.script_name and wire.script_name.casefold() != "none":
         script = titled(wire.script_name, SCRIPTS, where)
         requests, sheet = RUNS[script.name](wire, translate, *arguments_of(script, wire.script_args))
@@ -103,7 +106,7 @@ def asked(
     if pictures > MOST_PICTURES:
         raise BadValue("pictures of one call", pictures, f"at most {MOST_PICTURES}", remedy="ask in several calls")
     drawn = [one for request in requests for one in spoken(request, wildcards=wildcards)]
-    return Asked(wire, tuple(drawn), given, sheet)
+    return Asked(wire, tuple(drawn), given, sheet, shown_places(added.units))
 
 
 def where_of(wire: Drawing) -> Where:
@@ -117,15 +120,39 @@ class Translation:
 
     options: Options
     styles: Mapping[str, Style]
-    soft: Mapping[str, Any] | None = None
+    added: Additions
 
     def fields(self, wire: Drawing) -> list[Fields]:
         """Return the fields of each request of one batch: of one request, or of one for each picture to begin from."""
         styles = [named(name, self.styles) for name in wire.styles or ()]
         if isinstance(wire, ImageToImage):
-            return image_fields(wire, self.options, styles, self.soft)
-        assert isinstance(wire, TextToImage)
-        return [text_fields(wire, self.options, styles)]
+            found = image_fields(wire, self.options, styles, self.added.soft)
+        else:
+            assert isinstance(wire, TextToImage)
+            found = [text_fields(wire, self.options, styles)]
+        if self.added.details.skip and isinstance(wire, ImageToImage):
+            without_mask(wire, "ADetailer with skip_img2img")
+            return [self.details_alone(wire, fields) for fields in found]
+        return [fields | self.leads(wire, fields) | self.details(wire, fields) for fields in found]
+
+    def leads(self, wire: Drawing, fields: Fields) -> Fields:
+        """Return what leads the request of these fields beside its words."""
+        start = fields["start"]["image"] if "start" in fields else None
+        cropped = isinstance(wire, ImageToImage) and wire.mask is not None and wire.inpaint_full_res
+        return unit_fields(self.added.units, start, hires="hires" in fields, cropped=cropped)
+
+    def details(self, wire: Drawing, fields: Fields) -> Fields:
+        """Return the regions to work over; where the picture is larger than the call's size, at the call's size."""
+        size = (cut(wire.width), cut(wire.height)) if "hires" in fields else None
+        tabs = self.added.details.tabs
+        return {"details": tuple(detail_of(name, tab, self.options, size) for name, tab in tabs)}
+
+    def details_alone(self, wire: Drawing, fields: Fields) -> Fields:
+        """Return the fields of a request that works regions of its picture over and does nothing else with it."""
+        size = cut(wire.width), cut(wire.height)
+        details = tuple(detail_of(name, tab, self.options, size) for name, tab in self.added.details.tabs)
+        start = {"image": fields["start"]["image"]}
+        return fields | {"recipe": "detail", "start": start, "details": details, "width": None, "height": None}
 
     def series(self, wire: Drawing, **more: Any) -> list[Request]:
         """Return the requests of n_iter batches, whose seeds follow one another. more: fields over the wire's."""

@@ -5,28 +5,28 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Any
 
 from fastapi import APIRouter
 from fastapi import Request as HttpRequest
 
+from easel.api.a1111 import hints
 from easel.api.a1111.answers import Shown, answer, contact_sheet, sheets_of
 from easel.api.a1111.brought import brought
 from easel.api.a1111.chosen import Asked, asked, where_of
 from easel.api.a1111.house import House
 from easel.api.a1111.infotexts import filled
-from easel.api.a1111.listings import model_meant, module_meant, style_table
+from easel.api.a1111.listings import style_table
+from easel.api.a1111.meant import named
 from easel.api.a1111.tasks import Part, Task
 from easel.api.a1111.wire import Drawing, ImageToImage, TextToImage
 from easel.api.calls import heard, refuse_failed, submitted
 from easel.api.doors import Caller, caller_of
 from easel.api.pictures import as_format
-from easel.core.errors import BadValue
-from easel.core.passes import Components
 from easel.core.request import Request
 from easel.jobs.job import Job
 from easel.media.metadata import format_named
-from easel.models.library.names import Library
 from easel.prompt.wildcards import Wildcards
 
 
@@ -60,7 +60,17 @@ async def drawn(house: House, wire: Drawing, caller: Caller) -> dict[str, Any]:
         house.tasks.end(task)
     jobs = [part.job for part in task.parts if part.job is not None]
     refuse_failed(jobs)
-    return await asyncio.to_thread(answered, house, call, jobs, task)
+    maps = await hints_of(house, call, jobs)
+    return await asyncio.to_thread(answered, house, call, jobs, task, maps)
+
+
+async def hints_of(house: House, call: Asked, jobs: Sequence[Job]) -> list[bytes]:
+    """Return the hints that the pictures of a call were led by, where it asks for them and has pictures to show."""
+    request = call.requests[0]
+    if not (call.hints and request.controls and call.wire.send_images and any(job.pictures for job in jobs)):
+        return []
+    async with house.looking:
+        return await asyncio.to_thread(hints.shown, request, call.hints, house.doors.library)
 
 
 def understood(house: House, wire: Drawing, caller: Caller) -> Asked:
@@ -68,31 +78,7 @@ def understood(house: House, wire: Drawing, caller: Caller) -> Asked:
     settings = house.doors.settings
     wire = filled(wire)
     found = asked(wire, house.options(caller), style_table(settings), Wildcards(settings.wildcards))
-    return Asked(
-        found.wire, tuple(named(request, house.doors.library) for request in found.requests), found.options, found.sheet
-    )
-
-
-def named(request: Request, library: Library) -> Request:
-    """Return a request with the library's own names for the models that this dialect may call otherwise."""
-    changes: dict[str, Any] = {"model": model_meant(library, request.model)}
-    parts = request.components
-    if parts.vae or parts.text_encoders:
-        changes["components"] = parts.changed(**parts_meant(library, parts))
-    if request.refiner:
-        changes["refiner"] = request.refiner.changed(model=model_meant(library, request.refiner.model))
-    return request.model_copy(update=changes)
-
-
-def parts_meant(library: Library, parts: Components) -> dict[str, Any]:
-    """Return the library's own names for a VAE and modules; a VAE among these is the one, as in Forge."""
-    told = [module_meant(library, one) for one in parts.text_encoders]
-    vaes = [name for kind, name in told if kind == "vae"]
-    if not vaes and parts.vae:
-        vaes = [model_meant(library, parts.vae, "vae")]
-    if len(vaes) > 1:
-        raise BadValue("forge_additional_modules", ", ".join(vaes), "one VAE at most")
-    return {"vae": next(iter(vaes), None), "text_encoders": tuple(name for kind, name in told if kind != "vae")}
+    return replace(found, requests=tuple(named(request, house.doors.library) for request in found.requests))
 
 
 async def follow_to_end(house: House, requests: Sequence[Request], caller: Caller, task: Task) -> None:
@@ -104,8 +90,11 @@ async def follow_to_end(house: House, requests: Sequence[Request], caller: Calle
             task.hear(place, news)
 
 
-def answered(house: House, call: Asked, jobs: Sequence[Job], task: Task) -> dict[str, Any]:
-    """Return the answer of a call's jobs; reads their pictures' files, and saves them where that was asked for."""
+def answered(house: House, call: Asked, jobs: Sequence[Job], task: Task, maps: Sequence[bytes]) -> dict[str, Any]:
+    """Return the answer of a call's jobs; reads their pictures' files, and saves them where that was asked for.
+
+    maps: hints that are shown after the pictures.
+    """
     shown = [one for job in jobs for one in pictures_of(house, call, job)]
     sheets: list[bytes] = []
     format, quality = call.options["samples_format"], call.options["jpeg_quality"]
@@ -115,7 +104,7 @@ def answered(house: House, call: Asked, jobs: Sequence[Job], task: Task) -> dict
         sheets = [contact_sheet(shown, format, quality)]
     if call.wire.save_images:
         save(house, call, task.kind, shown, sheets)
-    return answer(call, shown, sheets, created=task.created)
+    return answer(call, shown, sheets, maps, created=task.created)
 
 
 def pictures_of(house: House, call: Asked, job: Job) -> list[Shown]:

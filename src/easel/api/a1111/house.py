@@ -19,10 +19,11 @@ from easel.api.doors import Caller, Doors
 
 @dataclass(frozen=True, slots=True)
 class House:
-    """One server's state of this dialect. tasks: kept in memory and gone with it."""
+    """One server's state of this dialect. tasks: kept in memory and gone with it. looking: held by who draws hints."""
 
     doors: Doors
     tasks: Tasks = field(default_factory=Tasks)
+    looking: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def options(self, caller: Caller) -> Mapping[str, Any]:
         """Return what a caller has set; asks the database. Raises StorageError."""

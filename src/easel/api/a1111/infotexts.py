@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
+from easel.api.a1111.extensions import scripts_of
 from easel.api.a1111.options import USUAL
 from easel.api.a1111.wire import Drawing
 from easel.core.errors import BadValue
@@ -124,6 +125,7 @@ def filled(wire: Drawn) -> Drawn:
     known = type(wire).model_fields
     own: Fields = {name: getattr(wire, name) for name in wire.model_fields_set}
     own["override_settings"] = {**settings_of(said), **(wire.override_settings or {})}
+    own["alwayson_scripts"] = scripts_of(said.fields, wire.alwayson_scripts)
     told = {name: value for name, value in found.items() if name in known}
     try:
         return type(wire).model_validate({**told, **own})

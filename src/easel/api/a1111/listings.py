@@ -28,6 +28,7 @@ from easel.sampling import samplers, schedules
 
 PLACES: tuple[Where, ...] = get_args(Where)
 MODULES = ("vae", "text_encoder")  # kinds of files that Forge calls modules
+RESTORERS = ("CodeFormer", "GFPGAN")
 EVERY: tuple[tuple[tuple[Script, ...], bool], ...] = ((SCRIPTS, False), (ALWAYS, True))
 
 
@@ -62,13 +63,34 @@ def schedule_list() -> list[dict[str, Any]]:
     ]
 
 
-def upscaler_list() -> list[dict[str, Any]]:
-    """Return the upscalers of pictures."""
+def upscaler_list(library: Library) -> list[dict[str, Any]]:
+    """Return the upscalers of pictures: those by arithmetic, then the files of learned ones."""
+    found = [one.name for one in upscalers if one.facts["works_on"] == PIXELS]
     return [
-        {"name": one.name, "model_name": None, "model_path": None, "model_url": None, "scale": 4.0}
-        for one in upscalers
-        if one.facts["works_on"] == PIXELS
+        {"name": name, "model_name": None, "model_path": path, "model_url": None, "scale": 4.0}
+        for name, path in (*((one, None) for one in found), *paths_of(library, "upscaler"))
     ]
+
+
+def paths_of(library: Library, kind: str) -> list[tuple[str, str]]:
+    """Return the name and the place of each file of a kind."""
+    return [(name, str(path)) for name, path in library.places(kind).items()]
+
+
+def realesrgan_list(library: Library) -> list[dict[str, Any]]:
+    """Return the upscalers that are called Real-ESRGAN."""
+    found = paths_of(library, "upscaler")
+    return [{"name": name, "path": path, "scale": 4} for name, path in found if "realesr" in name.casefold()]
+
+
+def restorer_list(library: Library) -> list[dict[str, str]]:
+    """Return what restores faces, and the folder of each: A1111's two by its names for them, others by their files'."""
+    found: dict[str, str] = {}
+    for name, path in paths_of(library, "face_restorer"):
+        short = name.rpartition("/")[2]
+        theirs = next((one for one in RESTORERS if short.casefold().startswith(one.casefold())), short)
+        found.setdefault(theirs, str(Path(path).parent))
+    return [{"name": name, "cmd_dir": folder} for name, folder in found.items()]
 
 
 def latent_modes() -> list[dict[str, str]]:

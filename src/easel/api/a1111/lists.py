@@ -12,7 +12,7 @@ from easel.api.a1111 import listings
 from easel.api.a1111.house import House
 from easel.core.errors import Unsupported
 
-NONE = ("hypernetworks", "face-restorers", "realesrgan-models", "extensions")  # there are none, and their lists say so
+NONE = ("hypernetworks", "extensions")  # there are none, and their lists say so
 ABSENT = {
     "interrogate": "pictures are not described here; give the words",
     "create/embedding": "nothing is trained here; use `easel train`",
@@ -33,7 +33,9 @@ def add(router: APIRouter, house: House) -> None:
     tables: dict[str, Callable[[], Any]] = {
         "samplers": listings.sampler_list,
         "schedulers": listings.schedule_list,
-        "upscalers": listings.upscaler_list,
+        "upscalers": lambda: listings.upscaler_list(library),
+        "realesrgan-models": lambda: listings.realesrgan_list(library),
+        "face-restorers": lambda: listings.restorer_list(library),
         "latent-upscale-modes": listings.latent_modes,
         "sd-models": lambda: listings.model_list(library),
         "sd-vae": lambda: listings.file_list(library, "vae"),

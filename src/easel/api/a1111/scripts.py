@@ -6,9 +6,12 @@ The tables are what /scripts and /script-info tell. What a chosen script makes o
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar, cast
 
+from easel.api.a1111 import detailer, unit
+from easel.api.a1111.detailer import Details, details_in
+from easel.api.a1111.unit import Unit, units_in
 from easel.api.a1111.wire import Drawing
 from easel.core.errors import BadValue, UnknownName, Unsupported
 from easel.core.registry import check_kind
@@ -150,16 +153,13 @@ ALWAYS = (
         ),
         ("img2img",),
     ),
+    Script(unit.SCRIPTS[0], tuple(Argument(f"ControlNet Unit {place}") for place in range(3))),
+    Script(detailer.SCRIPT, (Argument("Enable ADetailer", True), Argument("Skip img2img", False), Argument("Tab 1"))),
 )
 NAMES = {"outpainting mk 2": "outpainting mk2"}
 
-# Scripts that clients send whether or not they use them, and which argument says that they do; none means always.
-ELSEWHERE: Mapping[str, str | None] = {
-    "controlnet": "enabled",
-    "adetailer": "ad_model",
-    "hypertile": None,
-    "extra options": None,
-}
+# Scripts that clients send whether or not they use them; true among their arguments says that they do.
+ELSEWHERE = ("hypertile", "extra options")
 SOFT = (
     "schedule_bias", "preservation", "contrast", "mask_influence", "difference_threshold", "difference_contrast"
 )  # fmt: skip
@@ -198,15 +198,33 @@ def checked(script: Script, argument: Argument, value: Any) -> Any:
     return value
 
 
-def always_on(wire: Drawn, where: Where) -> tuple[Drawn, dict[str, Any] | None]:
-    """Return what the scripts that always run make of a call, and the fields of soft inpainting where it is on.
+@dataclass(frozen=True, slots=True)
+class Additions:
+    """What the scripts that always run ask for besides a call's own fields.
+
+    soft: the fields of soft inpainting where it is on. units: of ControlNet. details: of ADetailer.
+    """
+
+    soft: Mapping[str, Any] | None = None
+    units: tuple[tuple[str, Unit], ...] = ()
+    details: Details = field(default_factory=Details)
+
+
+def always_on(wire: Drawn, where: Where) -> tuple[Drawn, Additions]:
+    """Return what the scripts that always run make of a call, and what they add to it.
 
     Raises UnknownName for a script that is not known, Unsupported for one that asks for what Easel has not.
     """
-    soft = None
+    added: dict[str, Any] = {}
     for name, told in wire.alwayson_scripts.items():
-        arguments = listed(name, told)
-        if name.strip().casefold() in ELSEWHERE:
+        arguments, known = listed(name, told), name.strip().casefold()
+        if known in unit.SCRIPTS:
+            added["units"] = (*added.get("units", ()), *units_in(arguments))
+            continue
+        if known == detailer.SCRIPT:
+            added["details"] = details_in(arguments)
+            continue
+        if known in ELSEWHERE:
             refuse_in_use(name, arguments)
             continue
         script = titled(name, ALWAYS, where)
@@ -214,10 +232,11 @@ def always_on(wire: Drawn, where: Where) -> tuple[Drawn, dict[str, Any] | None]:
             continue
         values = arguments_of(script, arguments)
         if script.name == "soft inpainting":
-            soft = {str(field): value for field, value in zip(SOFT, values[1:], strict=True)} if values[0] else None
+            soft = {str(name): value for name, value in zip(SOFT, values[1:], strict=True)}
+            added["soft"] = soft if values[0] else None
         else:
             wire = wire.model_copy(update=CHANGES[script.name](*values))
-    return wire, soft
+    return wire, Additions(**added)
 
 
 def listed(name: str, told: Any) -> list[Any]:
@@ -230,15 +249,8 @@ def listed(name: str, told: Any) -> list[Any]:
 
 def refuse_in_use(name: str, arguments: Sequence[Any]) -> None:
     """Raise Unsupported where a script that Easel has not is in use."""
-    switch = ELSEWHERE[name.strip().casefold()]
-    for argument in arguments:
-        if isinstance(argument, dict) and switch is not None:
-            unit = cast("dict[str, Any]", argument)
-            used = unit.get(switch, switch == "enabled" and bool(unit)) not in (False, None, "", "None")
-        else:
-            used = argument is True and switch is None
-        if used:
-            raise Unsupported(f"always on script {name!r} cannot be honoured; leave it out or switch it off.")
+    if any(argument is True for argument in arguments):
+        raise Unsupported(f"always on script {name!r} cannot be honoured; leave it out or switch it off.")
 
 
 def refining(on: bool, checkpoint: str, switch_at: float) -> dict[str, Any]:

@@ -155,6 +155,30 @@ class ExtraImages(Extras):
     imageList: list[NamedPicture]
 
 
+class Rembg(Wire):
+    """The body of the background remover's /rembg. model: "flat" needs no file."""
+
+    input_image: Picture = ""
+    model: str = "u2net"
+    return_mask: bool = False
+    alpha_matting: bool = False
+    alpha_matting_foreground_threshold: int = 240
+    alpha_matting_background_threshold: int = 10
+    alpha_matting_erode_size: int = 10
+
+
+class Detect(Wire):
+    """The body of /controlnet/detect."""
+
+    controlnet_module: str = "none"
+    controlnet_input_images: list[Picture] = Field(default_factory=list[Picture])
+    controlnet_processor_res: float = -1
+    controlnet_threshold_a: float = -1
+    controlnet_threshold_b: float = -1
+    controlnet_masks: list[Picture] | None = None
+    low_vram: bool = False
+
+
 class PictureAlone(Wire):
     """The body of /png-info."""
 
