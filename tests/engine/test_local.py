@@ -12,6 +12,7 @@ import pytest
 from easel.app import open_client
 from easel.core.client import Done, EngineClient, Event, Failed, Progressed, Queued, WasCancelled
 from easel.core.errors import ResourceError, UnknownName
+from easel.core.finishing import Enlarge
 from easel.core.request import Request
 from easel.core.settings import read_settings
 
@@ -31,6 +32,14 @@ def test_events_in_order(client: EngineClient) -> None:
     assert isinstance(events[-1], Done)
     assert [event.step for event in events if isinstance(event, Progressed)] == [0, 1, 2]
     assert events[-1].result.pictures[0].seed == 1
+
+
+def test_what_is_counted_after_the_steps_goes_on_from_them(client: EngineClient) -> None:
+    """Who looks on sees one count that only grows, and never the same place twice."""
+    part = Enlarge(upscaler="starter-x4", scale=4, tile=32)
+    request = Request(prompt="a fox", steps=2, seed=1, enlarge=part, model="tiny", width=64, height=64)
+    told = [one for one in client.events(client.submit(request)) if isinstance(one, Progressed)]
+    assert [(one.step, one.steps) for one in told] == [(0, 2), (1, 2), *((2 + tile, 11) for tile in range(9))]
 
 
 def test_a_seed_is_drawn_when_none_is_given(client: EngineClient) -> None:

@@ -23,6 +23,8 @@ class Run:
     """The life of one request; only the engine's thread touches it.
 
     emit is called with each event, in order; the last is Done, Failed or WasCancelled.
+    counted: step and steps of what is being counted; before: the steps of what was counted before it, so that those who
+    look on see one count that only grows.
     """
 
     id: str
@@ -35,6 +37,8 @@ class Run:
     began: float = 0.0
     due: float = 0.0
     step: int = -1
+    before: int = 0
+    counted: tuple[int, int] = (0, 0)
 
     def start(self) -> None:
         """Advance to the first work; due at once, until it is known how long it is."""
@@ -88,9 +92,13 @@ class Run:
         if not isinstance(self.pending, Evaluate | Finish) or self.pending.progress is None:
             return
         progress = self.pending.progress
-        if progress.step != self.step:
-            self.step = progress.step
+        step, steps = self.counted
+        if progress.step < step or progress.steps != steps:
+            self.before += steps
+        self.counted = progress.step, progress.steps
+        if self.before + progress.step != self.step:
+            self.step = self.before + progress.step
             seconds = self.clock() - self.began
-            self.emit(Progressed(progress.step, progress.steps, self.evaluations, seconds))
+            self.emit(Progressed(self.step, self.before + progress.steps, self.evaluations, seconds))
         if progress.preview is not None:
             self.emit(Previewed(progress.preview))
