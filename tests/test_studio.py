@@ -9,7 +9,10 @@ import numpy
 import pytest
 from PIL import Image
 
+from easel.core.control import Control
+from easel.core.detail import Detail
 from easel.core.errors import BadValue, UnknownName
+from easel.core.finishing import Background, Enlarge, Faces
 from easel.core.pictures import Soft
 from easel.core.request import Request
 from easel.core.settings import read_settings
@@ -138,3 +141,46 @@ def test_styles_and_choices(client: ScriptedClient, tmp_path: Path) -> None:
     studio = Studio(client, "starter", read_settings(styles=tmp_path / "styles.csv"))
     studio.text_to_image("a {red|blue} fox", styles=["Snow"], batch_size=4, seed=1)
     assert {request.prompt for request in client.requests} == {"a red fox in snow", "a blue fox in snow"}
+
+
+def test_parts_beside_the_words(studio: Studio, client: ScriptedClient, tmp_path: Path) -> None:
+    picture().save(tmp_path / "fox.png")
+    file = (tmp_path / "fox.png").read_bytes()
+    units = [{"image": tmp_path / "fox.png", "model": "edges", "preprocessor": "canny"}, Control(preprocessor="tile")]
+    prompts = [{"images": tmp_path / "fox.png", "model": "near"}, {"images": [file, picture()], "model": "near"}]
+    studio.text_to_image("a", controls=units, image_prompts=prompts, details="face", enlarge=4, faces="GFPGAN")
+    (request,) = client.requests
+    assert request.controls == (Control(image=file, model="edges", preprocessor="canny"), Control(preprocessor="tile"))
+    assert [len(one.images) for one in request.image_prompts] == [1, 2]
+    assert request.image_prompts[0].images == (file,)
+    assert request.details == (Detail(find="face"),)
+    assert request.enlarge == Enlarge(scale=4)
+    assert request.faces == (Faces(restorer="GFPGAN"),)
+    with pytest.raises(BadValue, match=r"controls\[1\]\.image is 'nowhere\.png', allowed is a file that can be read"):
+        studio.text_to_image("a", controls=[units[1], {"image": "nowhere.png"}])
+    with pytest.raises(BadValue, match=r"controls\[0\] is 'fox\.png', allowed is named values"):
+        studio.text_to_image("a", controls=["fox.png"])  # type: ignore[list-item]
+
+
+def test_details_hold_parts_of_their_own(studio: Studio, client: ScriptedClient) -> None:
+    eyes = {"find": "eyes", "faces": "CodeFormer", "controls": [{"image": picture(), "model": "edges"}]}
+    mask = {"by": "mask", "mask": picture().convert("L")}
+    studio.detail(picture(), details=["face", eyes, mask, Detail(find="tail")], prompt="a fox", steps=8)
+    (request,) = client.requests
+    assert (request.recipe, request.prompt, request.steps) == ("detail", "a fox", 8)
+    first, second, third, fourth = request.details
+    assert (first, fourth) == (Detail(find="face"), Detail(find="tail"))
+    assert second.faces == Faces(restorer="CodeFormer")
+    assert second.controls[0].image == png_bytes(picture())
+    assert third.mask == png_bytes(picture().convert("L"))
+
+
+def test_finished_pictures_are_worked_on(studio: Studio, client: ScriptedClient) -> None:
+    assert len(studio.process([picture(), picture()], enlarge={"scale": 3}, background="#ffffff")) == 2
+    studio.enlarge(picture(), 4, "Nearest", tile=0)
+    studio.cut_out(picture(), image=picture(), feather=2)
+    both, large, cut = client.requests[0], client.requests[2], client.requests[3]
+    assert {request.recipe for request in client.requests} == {"process"}
+    assert (both.enlarge, both.background) == (Enlarge(scale=3), Background(colour="#ffffff"))
+    assert large.enlarge == Enlarge(scale=4, upscaler="Nearest", tile=0)
+    assert cut.background == Background(image=png_bytes(picture()), feather=2)

@@ -12,12 +12,16 @@ from typing import Any, Literal, TypedDict
 
 from PIL import Image
 
+from easel.core.control import Control, ImagePrompt
+from easel.core.detail import Detail
 from easel.core.errors import BadValue
+from easel.core.finishing import Background, Enlarge, Faces
 from easel.core.limits import OptionValue
 from easel.core.passes import Components, Guidance, Hires, Refiner, Shortcuts, Variation, Words
 from easel.core.pictures import Fill, Resize, Soft
 from easel.core.request import Request
 from easel.core.settings import Settings
+from easel.core.values import Value
 from easel.media.reading import png_bytes
 from easel.prompt.spoken import spoken
 from easel.prompt.styles import chosen_styles
@@ -31,12 +35,37 @@ START = ("resize", "strength", "all_steps", "noise_multiplier", "extra_noise", "
 MASK = ("channel", "invert", "blur", "fill", "only_masked", "padding", "weight", "soft")
 OUTPAINT = ("left", "right", "top", "bottom", "feather", "reach")
 TILES = ("scale", "upscaler", "overlap")
+MANY = ("controls", "image_prompts", "details", "faces")  # parts of which a request may have several
+SHORT = {"details": "find", "faces": "restorer", "enlarge": "scale", "background": "model"}  # what a bare value says
+PICTURES = {  # fields of parts that hold pictures
+    "controls": ("image", "mask", "region"),
+    "image_prompts": ("region",),
+    "details": ("mask",),
+    "background": ("image",),
+}
 STORABLE = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "I;16")  # modes of Pillow that a PNG holds
 
 
-class Fields(TypedDict, total=False):
-    """What every method takes; what is left out is the model's choice. Sizes are pixels, multiples of 8."""
+class FinishFields(TypedDict, total=False):
+    """What becomes of finished pictures: parts as values, or as mappings of their fields, pictures in any form.
 
+    Short: a number for enlarge is its scale, a text for faces the restorer, for background the model or "#rrggbb".
+    """
+
+    enlarge: Enlarge | Mapping[str, Any] | float | None
+    faces: Sequence[Faces | Mapping[str, Any] | str] | Faces | Mapping[str, Any] | str
+    background: Background | Mapping[str, Any] | str | None
+
+
+class Fields(FinishFields, total=False):
+    """What every method that draws takes; what is left out is the model's choice. Sizes are pixels, multiples of 8.
+
+    controls, image_prompts, details: values, or mappings of their fields; a text in details is the words to look for.
+    """
+
+    controls: Sequence[Control | Mapping[str, Any]]
+    image_prompts: Sequence[ImagePrompt | Mapping[str, Any]]
+    details: Sequence[Detail | Mapping[str, Any] | str] | Detail | Mapping[str, Any] | str
     negative_prompt: str
     seed: int | None
     steps: int | None
@@ -115,6 +144,28 @@ class OutpaintFields(StartFields, total=False):
     reach: int | None
 
 
+class EnlargeFields(TypedDict, total=False):
+    """What a plain enlargement takes besides; see Enlarge."""
+
+    second: str | None
+    second_share: float
+    width: int | None
+    height: int | None
+    crop: bool
+    tile: int
+
+
+class BackgroundFields(TypedDict, total=False):
+    """What cutting out takes besides; see Background."""
+
+    colour: str
+    image: PictureLike
+    tolerance: float
+    holes: bool
+    feather: float
+    mask_only: bool
+
+
 def requests_of(
     prompt: str | Sequence[str], fields: Mapping[str, Any], settings: Settings, **more: Any
 ) -> list[Request]:
@@ -122,7 +173,7 @@ def requests_of(
 
     Raises BadValue or UnknownName.
     """
-    given = {name: value for name, value in fields.items() if name not in (*GUIDANCE, "styles")}
+    given = {name: value for name, value in fields.items() if name not in (*GUIDANCE, "styles")} | parts_in(fields)
     for options in ("sampler_options", "schedule_options"):
         if given.get(options, {}) is None:
             del given[options]
@@ -139,6 +190,42 @@ def taken(fields: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
     return {name: fields.pop(name) for name in names if name in fields}
 
 
+def parts_in(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parts among a method's keywords as a request takes them, their pictures read. Raises BadValue."""
+    found: dict[str, Any] = {}
+    for name in (*MANY, "enlarge", "background"):
+        given = fields.get(name)
+        if given is None:
+            continue
+        if name not in MANY:
+            found[name] = part_of(name, given, name)
+        else:
+            each = [given] if isinstance(given, (str, Mapping, Value)) else list(given)
+            found[name] = tuple(part_of(name, one, f"{name}[{place}]") for place, one in enumerate(each))
+    return found
+
+
+def part_of(name: str, given: Any, where: str) -> Any:
+    """Return one part as a request takes it. where: what messages call it. Raises BadValue."""
+    if isinstance(given, Value):
+        return given
+    if not isinstance(given, Mapping):
+        if name not in SHORT:
+            raise BadValue(where, given, "named values", remedy='such as {"image": "edges.png", "model": "NAME"}')
+        given = {"colour" if name == "background" and str(given).startswith("#") else SHORT[name]: given}
+    found = dict(given)
+    for field in PICTURES.get(name, ()):
+        if found.get(field) is not None:
+            found[field] = picture_file(found[field], f"{where}.{field}")
+    if name == "image_prompts" and "images" in found:
+        found["images"] = tuple(picture_files(found["images"], f"{where}.images"))
+    if name == "details":
+        found |= parts_in({"controls": found.get("controls")})
+        if found.get("faces") is not None:
+            found["faces"] = part_of("faces", found["faces"], f"{where}.faces")
+    return found
+
+
 def picture_file(picture: PictureLike, field: str) -> bytes:
     """Return a picture as the bytes of its file. Raises BadValue, naming `field`, for what cannot be read."""
     if isinstance(picture, bytes):
@@ -150,6 +237,12 @@ def picture_file(picture: PictureLike, field: str) -> bytes:
     except (OSError, ValueError) as error:
         said = error.strerror if isinstance(error, OSError) else str(error)
         raise BadValue(field, str(picture), "a file that can be read", remedy=(said or "").lower()) from None
+
+
+def picture_files(pictures: PictureLike | Sequence[PictureLike], field: str) -> list[bytes]:
+    """Return one picture or several as the bytes of their files. Raises BadValue as picture_file() does."""
+    each = [pictures] if isinstance(pictures, str | Path | bytes | Image.Image) else pictures
+    return [picture_file(one, f"{field}[{place}]") for place, one in enumerate(each)]
 
 
 def sketched(

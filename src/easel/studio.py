@@ -20,6 +20,10 @@ from easel.fields import (
     OUTPAINT,
     START,
     TILES,
+    BackgroundFields,
+    EnlargeFields,
+    Fields,
+    FinishFields,
     MaskFields,
     OutpaintFields,
     PictureLike,
@@ -27,6 +31,7 @@ from easel.fields import (
     TileFields,
     WordFields,
     picture_file,
+    picture_files,
     requests_of,
     sketched,
     taken,
@@ -158,6 +163,66 @@ class Studio:
         start = {"strength": 0.3, **taken(given, START), "image": picture_file(image, "image")}
         tiles = taken(given, TILES)
         return self._pictures(prompt, given, on_event, recipe="tiled_upscale", start=start, tiles=tiles)
+
+    def detail(
+        self,
+        image: PictureLike,
+        *,
+        prompt: str = "",
+        on_event: OnEvent | None = None,
+        **fields: Unpack[Fields],
+    ) -> list[Picture]:
+        """Return a picture with regions of it painted anew at full resolution; all else stays bit for bit.
+
+        details: what is looked for, such as "face" or ["face", {"find": "hands", "strength": 0.5}]. prompt: words of
+        the whole picture, by which regions are painted that have none of their own.
+        """
+        start = {"image": picture_file(image, "image")}
+        return self._pictures(prompt, dict(fields), on_event, recipe="detail", start=start)
+
+    def process(
+        self,
+        images: PictureLike | Sequence[PictureLike],
+        *,
+        on_event: OnEvent | None = None,
+        **fields: Unpack[FinishFields],
+    ) -> list[Picture]:
+        """Return pictures enlarged, with faces restored, cut out of their background; nothing is drawn anew.
+
+        images: one picture, or a list of several, which go through together.
+        """
+        files = picture_files(images, "images")
+        parts: dict[str, Any] = {"model": self._model, "recipe": "process"}
+        asked = [requests_of("", fields, self._settings, **parts, start={"image": file}) for file in files]
+        results = self.run([request for requests in asked for request in requests], on_event=on_event)
+        return [picture for result in results for picture in result.pictures]
+
+    def enlarge(
+        self,
+        images: PictureLike | Sequence[PictureLike],
+        scale: float = 2.0,
+        upscaler: str = "Lanczos",
+        *,
+        on_event: OnEvent | None = None,
+        **fields: Unpack[EnlargeFields],
+    ) -> list[Picture]:
+        """Return pictures `scale` times larger, 0.25..8, by an upscaler of `easel models upscalers`."""
+        wanted = {"scale": scale, "upscaler": upscaler, **fields}
+        return self.process(images, enlarge=wanted, on_event=on_event)
+
+    def cut_out(
+        self,
+        images: PictureLike | Sequence[PictureLike],
+        model: str = "flat",
+        *,
+        on_event: OnEvent | None = None,
+        **fields: Unpack[BackgroundFields],
+    ) -> list[Picture]:
+        """Return what pictures show cut out of their background: transparent, or before a colour or a picture.
+
+        model: "flat" needs no weights and works before a plain background; others are files of the models folder.
+        """
+        return self.process(images, background={"model": model, **fields}, on_event=on_event)
 
     def grid(
         self,

@@ -122,7 +122,7 @@ def test_no_picture_to_upscale(easel: Easel, client: ScriptedClient) -> None:
 
 def test_upscalers_are_listed(easel: Easel) -> None:
     lines = easel("models", "upscalers").lines
-    assert lines[0].split() == ["name", "works", "on"]
+    assert lines[0].split() == ["name", "works", "on", "where"]  # of those that are files
     assert [line.rsplit(maxsplit=1) for line in lines[1:3]] == [
         ["Latent", "latents"],
         ["Latent (antialiased)", "latents"],

@@ -10,11 +10,12 @@ import pytest
 from PIL import Image
 
 from easel.core.errors import BadValue, UnknownName
+from easel.core.finishing import Background, Enlarge
 from easel.core.settings import Settings
 from easel.media.metadata import encode
 from easel.models.library.names import Library
 from easel.recipes.common import check
-from easel.ui.enlarging import NAMES, USUAL, enlarging, larger, merged
+from easel.ui.enlarging import NAMES, USUAL, enlarging, larger, merged, plainly
 
 INFOTEXT = """a red fox, snow
 Negative prompt: blurry
@@ -123,3 +124,12 @@ def test_settings_that_cannot_be_understood_leave_the_words(library: Library) ->
 def test_merging_goes_as_deep_as_values_do() -> None:
     assert merged({"a": {"b": 1, "c": 2}, "d": 3}, {"a": {"c": 4}, "e": 5}) == {"a": {"b": 1, "c": 4}, "d": 3, "e": 5}
     assert merged({"a": 1}, {"a": {"b": 2}}) == {"a": {"b": 2}}
+
+
+def test_plainly_nothing_is_drawn() -> None:
+    request = plainly(b"a picture", {"enlarge": {"scale": 4}, "background": {}})
+    assert (request.recipe, request.prompt, request.seed) == ("process", "", 0)
+    assert (request.enlarge, request.background) == (Enlarge(scale=4), Background())
+    assert request.start is not None and request.start.image == b"a picture"
+    with pytest.raises(BadValue, match="parts is None, allowed is something to do"):
+        plainly(b"a picture", {})

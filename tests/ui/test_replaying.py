@@ -92,6 +92,15 @@ def test_settings_go_to_other_tabs_with_the_picture_where_it_began_from_one(libr
     assert painted.start is not None and (painted.start.image, painted.start.strength) == (file, 0.5)
 
 
+def test_what_led_by_pictures_of_its_own_is_asked_for_and_not_sent_on(library: Library) -> None:
+    unit = '"Module: canny, Model: edges [d14c016b], Weight: 0.5"'
+    file = picture(infotext(ControlNet_0=unit, ADetailer_model="words: face"))
+    with pytest.raises(BadValue, match=r"picture controls\.0\.image is None, .*metadata keeps no pictures"):
+        replay_request(told(file), library)
+    request, _ = sendable(told(file), file, library)
+    assert request.controls == () and [detail.find for detail in request.details] == ["face"]
+
+
 def test_a_model_that_is_not_here_is_left_out_and_named(library: Library) -> None:
     file = picture(infotext(Model="gone"))
     request, unknown = sendable(told(file), file, library)

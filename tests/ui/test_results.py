@@ -12,10 +12,12 @@ import gradio as gr
 import pytest
 
 from easel.core.caller import Caller
+from easel.core.detail import Detail
 from easel.core.errors import BadValue, UnknownJob
+from easel.core.finishing import Background, Enlarge
 from easel.core.pictures import Start
 from easel.core.request import Request
-from easel.ui.create import AGAIN, TILES, larger
+from easel.ui.create import AGAIN, PLAIN, TILES, larger
 from easel.ui.house import House
 from easel.ui.results import chosen_of, queued, sent
 from tests.ui.houses import ended, house_in
@@ -82,8 +84,9 @@ def test_others_pictures_are_not_sent(house: House) -> None:
         chosen_of(house, cast(gr.EventData, Brought({"pictures": [told]})), asker("bob", False))
 
 
-def test_what_was_chosen_is_drawn_larger_in_two_ways(house: House) -> None:
-    job = ended(house.store, house.album, Request(prompt="a fox", seed=5, width=64, height=64))
+def test_what_was_chosen_is_drawn_larger_in_three_ways(house: House) -> None:
+    finishing = {"details": (Detail(find="face"),), "enlarge": Enlarge(), "background": Background()}
+    job = ended(house.store, house.album, Request(prompt="a fox", seed=5, width=64, height=64, **finishing))
     one = sent(house, {"job": job.id, "number": 0}, asker())
     again = larger(one, AGAIN, 2.0, 0.5, "Lanczos")
     assert again.hires is not None
@@ -92,6 +95,10 @@ def test_what_was_chosen_is_drawn_larger_in_two_ways(house: House) -> None:
     assert (tiled.recipe, tiled.hires) == ("tiled_upscale", None)
     assert tiled.start is not None and tiled.tiles is not None
     assert (tiled.start.image, tiled.tiles.scale) == (one.picture.read_bytes(), 3.0)  # type: ignore[union-attr]
+    assert (again.details, again.background) == (finishing["details"], Background())
+    assert (tiled.details, tiled.enlarge, tiled.background) == ((), None, None)  # that was done already
+    plain = larger(one, PLAIN, 4.0, 0.25, "Nearest")
+    assert (plain.recipe, plain.enlarge, plain.details) == ("process", Enlarge(scale=4, upscaler="Nearest"), ())
 
 
 def test_a_picture_from_a_picture_is_enlarged_by_tiles(house: House) -> None:

@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 import easel.ui
+from easel.core import errors
 from easel.core.languages import preferred
 from easel.core.pictures import Soft
 from easel.models.library.cards import FIELDS
+from easel.models.readers import all_preprocessors
 from easel.ui.words import LANGUAGES, words_of
 
 HOME = Path(easel.ui.__file__).parent
@@ -65,6 +67,8 @@ def test_no_key_is_unused() -> None:
         "tags",
         *Soft.model_fields,
         *(name.lower().replace(" ", "_") for name in FIELDS),
+        *(entry.name for entry in all_preprocessors()),
+        *vars(errors),
     }  # asked for by other names
     texts |= set(re.findall(r"""["'`]([\w.{}$]+)["'`]""", TEXT)) | set(re.findall(r"\b(\w+):? ?[=:,(]", TEXT))
     shapes = {HOLE.sub(".+", re.escape(text)) for text in texts if "{" in text}

@@ -216,9 +216,11 @@ def with_shared(command: Callable[..., None]) -> Callable[..., None]:
         for parameter in inspect.signature(command, eval_str=True).parameters.values()
         if parameter.name != "fields"
     ]
+    from easel.cli.parts import part_options
     from easel.cli.shortcuts import shortcut_options
 
-    common, settings, short = parameters_of(shared), parameters_of(house), parameters_of(shortcut_options)
+    common, settings = parameters_of(shared), parameters_of(house)
+    parts, short = parameters_of(part_options), parameters_of(shortcut_options)
     ending = [parameter for parameter in own if parameter.name in ("cells", "out", "as_json")]
     beginning = [parameter for parameter in own if parameter not in ending]
 
@@ -228,11 +230,12 @@ def with_shared(command: Callable[..., None]) -> Callable[..., None]:
 
         chosen = house(**{parameter.name: given.pop(parameter.name) for parameter in settings})
         fields = shared(**{parameter.name: given.pop(parameter.name) for parameter in common})
+        fields |= part_options(**{parameter.name: given.pop(parameter.name) for parameter in parts})
         fields |= shortcut_options(**{parameter.name: given.pop(parameter.name) for parameter in short})
         with choosing(**chosen):
             command(fields=fields, **given)
 
-    parameters = [*beginning, *common, *short, *settings, *ending]
+    parameters = [*beginning, *common, *parts, *short, *settings, *ending]
     run.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
         [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in parameters]
     )

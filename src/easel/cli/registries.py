@@ -12,7 +12,13 @@ if TYPE_CHECKING:
     from easel.core.registry import Entry
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
-HEADS = {"aliases": "also", "schedule": "schedule", "works_on": "works on", "options": "options"}  # columns by fact
+HEADS = {
+    "aliases": "also",
+    "schedule": "schedule",
+    "works_on": "works on",
+    "options": "options",
+    "path": "where",
+}  # columns by fact
 
 
 def list_samplers(as_json: AsJson = False) -> None:
@@ -30,17 +36,23 @@ def list_schedules(as_json: AsJson = False) -> None:
 
 
 def list_upscalers(as_json: AsJson = False) -> None:
-    """List upscalers: whether they enlarge latents or pixels."""
-    from easel.post.upscalers import upscalers
+    """List upscalers: whether they enlarge latents or pixels; those of files too."""
+    from easel.core.settings import read_settings
+    from easel.models.library.names import Library
+    from easel.post.upscalers import PIXELS, upscalers
 
-    list_entries(upscalers, as_json=as_json)
+    files = [
+        {"name": name, "aliases": [], "works_on": PIXELS, "path": str(path), "options": {}}
+        for name, path in Library(read_settings()).places("upscaler").items()
+    ]
+    list_entries(upscalers, files, as_json=as_json)
 
 
-def list_entries(entries: Iterable[Entry[Any]], *, as_json: bool) -> None:
-    """Print a registry; other names, facts and options only where some entry has them."""
+def list_entries(entries: Iterable[Entry[Any]], files: Iterable[dict[str, Any]] = (), *, as_json: bool) -> None:
+    """Print a registry, then what files add to it; other names, facts and options only where some entry has them."""
     from easel.cli.layout import console, show, table
 
-    rows = [facts_of(entry) for entry in entries]
+    rows = [*(facts_of(entry) for entry in entries), *files]
     if as_json:
         print_json(rows)
         return

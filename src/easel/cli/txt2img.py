@@ -36,6 +36,8 @@ def txt2img(
     from easel.cli.promptlines import read_prompts
 
     wanted = [*(prompts or ()), *(read_prompts(prompts_file) if prompts_file else ())]
+    if not wanted and "image_prompts" in fields:
+        wanted = [""]  # the pictures lead
     if not wanted:
         raise wishes.no_prompt()
     fields |= wishes.without_none(hires=hires)

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from easel.core.errors import BadValue, RequestError, UnknownName
 from easel.core.limits import OptionValue
 from easel.core.request import Request
+
+if TYPE_CHECKING:
+    from easel.core.control import Control
 
 OPTION_OF_FIELD = {
     "prompt": "prompt",
@@ -87,6 +90,14 @@ OPTION_OF_FIELD = {
     "outpaint.feather": "--feather",
     "outpaint.reach": "--reach",
 }
+OPTION_OF_PART = {  # fields of parts that one option says whole
+    "controls": "--control",
+    "image_prompts": "--picture",
+    "details": "--detail",
+    "enlarge": "--enlarge",
+    "faces": "--faces",
+    "background": "--background",
+}
 EMPHASIS = ("Original", "No norm", "Ignore", "None")
 
 
@@ -100,7 +111,8 @@ def requests_for(
     """Return `batch_count` requests for each prompt, their seeds following one another.
 
     prompts: words, or the fields of one request, which outweigh `fields`, those that were given for all. Styles are
-    laid on and choices made. wordless: a prompt may be empty. Raises BadValue or UnknownName.
+    laid on and choices made. wordless: a prompt may be empty, as it may beside picture prompts. Raises BadValue or
+    UnknownName.
     """
     from easel.core.settings import read_settings
     from easel.prompt.spoken import spoken
@@ -117,7 +129,7 @@ def requests_for(
     for given in prompts:
         whole = {**fields, **({"prompt": given} if isinstance(given, str) else joined(fields, given))}
         prompt = whole.get("prompt", "")
-        if not (prompt.strip() or wordless):
+        if not (prompt.strip() or wordless or whole.get("image_prompts")):
             raise BadValue("prompt", prompt, "words that say what to draw", remedy='for example "a fox"')
         try:
             first = Request(**whole).settled()
@@ -130,7 +142,9 @@ def requests_for(
 
 def in_option_words(error: BadValue) -> BadValue:
     """Return an error about a request's field as one about the option that people typed for it."""
-    option = OPTION_OF_FIELD.get(error.field, error.field)
+    part, _, name = error.field.partition(".")
+    flag = OPTION_OF_PART.get(part.partition("[")[0], "")
+    option = OPTION_OF_FIELD.get(error.field, f"{flag} {name}".strip() if flag else error.field)
     return BadValue(option, error.got, error.allowed, remedy=error.remedy)
 
 
@@ -149,22 +163,53 @@ def following(first: Request, offset: int) -> Request:
 
 
 def check_names(request: Request) -> None:
-    """Raise RequestError for a sampler, schedule, upscaler or option that is not known, before torch is loaded."""
-    from easel.post.upscalers import of_pixels, upscalers
+    """Raise RequestError for names and options that are not known, before torch is loaded: samplers, upscalers ..."""
+    from easel.post.upscalers import check_pixels
     from easel.sampling import checked_options, samplers, schedules, split_joint_name
 
-    for part in (request, request.hires):
+    for part in (request, request.hires, *request.details):
         if part is None:
             continue
         if part.sampler is not None:
             name, _ = split_joint_name(part.sampler)
-            checked_options(samplers[name], part.sampler_options)
+            checked_options(samplers[name], getattr(part, "sampler_options", {}))
         if part.schedule is not None:
-            schedules[part.schedule].checked(part.schedule_options)
+            schedules[part.schedule].checked(getattr(part, "schedule_options", {}))
     if request.hires is not None:
-        upscalers[request.hires.upscaler]
+        check_upscaler(request.hires.upscaler)
     if request.tiles is not None:
-        of_pixels(request.tiles.upscaler, "tiled upscaling")
+        check_pixels(request.tiles.upscaler, "tiled upscaling")
+        check_upscaler(request.tiles.upscaler)
+    for name in (request.enlarge.upscaler, request.enlarge.second) if request.enlarge else ():
+        if name is not None:
+            check_pixels(name, "enlarging a picture")
+            check_upscaler(name)
+    for control in request.controls:
+        check_preprocessor(control)
+
+
+def check_upscaler(name: str) -> None:
+    """Raise UnknownName unless an upscaler is one of our own or a file of the model folders."""
+    from easel.core.settings import read_settings
+    from easel.models.library.names import Library
+    from easel.post.upscalers import names_of, upscalers
+
+    if name in upscalers:
+        return
+    library = Library(read_settings())
+    try:
+        library.where(name, "upscaler")
+    except UnknownName:
+        raise UnknownName("upscaler", name, names_of(library), listing=upscalers.listing) from None
+
+
+def check_preprocessor(control: Control) -> None:
+    """Raise RequestError for a preprocessor or an option of it that is not known."""
+    from easel.media.hints import checked_options
+    from easel.models.readers import preprocessor_named
+
+    if not control.preprocessor.strip().casefold().startswith("reference"):  # the model itself reads a reference
+        checked_options(preprocessor_named(control.preprocessor), control.options)
 
 
 def file_bytes(flag: str, path: Path) -> bytes:

@@ -41,7 +41,7 @@ PAPER = "#ffffff"
 def canvas(say: Words, mode: str, elem_id: str, paper: tuple[int, int]) -> gr.HTML:
     """Return a canvas in one of drawn.MODES. paper: width and height of blank paper where the form names none.
 
-    Give it {"open": URL, "at": anything new} to open a picture; what was drawn comes by the script `taken`.
+    Give it {"open": URL, "at": anything new} to open a picture; what was drawn comes by parts/widget.py's script.
     """
     return gr.HTML(
         None,
@@ -50,11 +50,6 @@ def canvas(say: Words, mode: str, elem_id: str, paper: tuple[int, int]) -> gr.HT
         apply_default_css=False,
         elem_id=elem_id,
     )
-
-
-def taken(elem_id: str) -> str:
-    """Return the script for an event's `js`: its first input becomes what is on the canvas at that moment."""
-    return f"async (_, ...given) => [await easel.canvasValue('{elem_id}'), ...given]"
 
 
 def told(elem_id: str, what: str) -> str:

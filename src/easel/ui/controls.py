@@ -161,7 +161,7 @@ def variation_controls(say: Words) -> Controls:
 
 
 def hires_controls(say: Words) -> Controls:
-    """Make the second pass over the enlarged picture."""
+    """Make the second pass over the enlarged picture; offered() adds upscalers of files."""
     from easel.post.upscalers import upscalers
     from easel.sampling import samplers, schedules
 
@@ -171,7 +171,11 @@ def hires_controls(say: Words) -> Controls:
         made["hires.strength"] = gr.Slider(0, 1, value=0.7, step=0.01, label=say("form.hires.strength"), min_width=190)
     with gr.Row():
         made["hires.upscaler"] = gr.Dropdown(
-            list(upscalers.names), value="Latent", label=say("form.hires.upscaler"), min_width=190
+            list(upscalers.names),
+            value="Latent",
+            label=say("form.hires.upscaler"),
+            min_width=190,
+            allow_custom_value=True,
         )
         made["hires.steps"] = number(say, "hires.steps", hint="form.as_first")
     with gr.Row():
@@ -243,6 +247,8 @@ def style_control(say: Words) -> Controls:
 
 def offered(house: House, say: Words, places: Sequence[str]) -> list[Any]:
     """Return an update with what there is to choose now for each of `places`; values stay."""
+    from easel.post.upscalers import names_of
+
     names = {
         kind: [entry.name for entry in house.library.entries(kind, within=PATIENCE)]
         for kind in ("checkpoint", "vae", "denoiser", "text_encoder")
@@ -255,12 +261,16 @@ def offered(house: House, say: Words, places: Sequence[str]) -> list[Any]:
         "components.denoiser": gr.update(choices=[own, *pairs(names["denoiser"])]),
         "components.text_encoders": gr.update(choices=pairs(names["text_encoder"])),
         "refiner.model": gr.update(choices=[(say("form.none"), ""), *pairs(models)]),
+        "hires.upscaler": gr.update(choices=pairs(names_of(house.library))),
         STYLES: gr.update(choices=pairs(styles), visible=bool(styles)),
     }
     return [found[place] for place in places]
 
 
-OFFERED = ("model", "components.vae", "components.denoiser", "components.text_encoders", "refiner.model", STYLES)
+OFFERED = (
+    *("model", "components.vae", "components.denoiser", "components.text_encoders", "refiner.model"),
+    *("hires.upscaler", STYLES),
+)
 
 
 def number(say: Words, place: str, step: int = 1, hint: str = "form.auto") -> gr.Number:

@@ -5,6 +5,7 @@ Every control is a field of the request, by form.py; what is drawn comes through
 
 from __future__ import annotations
 
+import functools
 import html
 import json
 from collections.abc import Callable
@@ -12,21 +13,27 @@ from typing import Any
 
 import gradio as gr
 
+from easel.core.finishing import Enlarge
 from easel.core.passes import Hires
 from easel.core.pictures import Start, Tiles
 from easel.core.request import Request
+from easel.ui import accordions
 from easel.ui import controls as made
-from easel.ui.form import from_request, requests_of
+from easel.ui.enlarging import PLAIN, plainly
+from easel.ui.form import requests_of
 from easel.ui.live import answering
+from easel.ui.parts.reading import parts_of
+from easel.ui.parts.widget import added, parts_widget, showing, taken
 from easel.ui.picking import catalogue_words, categories, files_of
 from easel.ui.planned import Tokens, counted, drawn
 from easel.ui.preferences import FRESH
+from easel.ui.remembered import shown as filled
 from easel.ui.results import asking, chosen_of, results
 from easel.ui.shapes import RATIOS, shaped, side_of
 from easel.ui.tab import Page, Sent, Tab
 from easel.ui.told import told
 
-AGAIN, TILES = "again", "tiles"  # the two ways of enlarging what was chosen
+AGAIN, TILES = "again", "tiles"  # ways of enlarging what was chosen, beside PLAIN
 EXAMPLES = 6  # prompts that the empty panel offers
 
 
@@ -52,28 +59,20 @@ def build(page: Page) -> None:
                 controls |= made.batch_controls(say)
                 controls |= seed_row(page)
             with gr.Accordion(say("create.sampling"), open=True):
-                controls |= made.sampling_controls(say)
-                with gr.Row():
-                    options = made.option_controls(say)
-                controls |= options
+                controls |= accordions.sampling(say)
+            parts = parts_widget(page, "create")
             with gr.Accordion(say("create.hires"), open=False):
                 controls |= made.hires_controls(say)
             with gr.Accordion(say("create.enlarging"), open=False):
                 enlarging = enlarging_controls(page)
-            with gr.Accordion(say("create.variation"), open=False):
-                controls |= made.variation_controls(say)
-            with gr.Accordion(say("create.parts"), open=False):
-                controls |= made.part_controls(say)
-                controls |= made.refiner_controls(say)
-            with gr.Accordion(say("create.further"), open=False):
-                controls |= made.further_controls(say)
+            controls |= accordions.seldom(say)
             recall = restoring(page)
     places, widgets = tuple(controls), list(controls.values())
 
-    def asked(*values: Any) -> list[Request]:
-        return requests_of(dict(zip(places, values, strict=True)), house.settings)
+    def asked(held: Any, *values: Any) -> list[Request]:
+        return requests_of(dict(zip(places, values, strict=True)), house.settings, **parts_of(held))
 
-    asking(page, panel, draw.click, asked, widgets)
+    asking(page, panel, functools.partial(draw.click, js=taken("create")), asked, [parts, *widgets])
     for ratio, button in shapes.items():
         button.click(
             shape_of(page, ratio),
@@ -83,42 +82,24 @@ def build(page: Page) -> None:
             show_progress="hidden",
             api_visibility="private",
         )
-    for chosen in ("sampler", "schedule"):
-        controls[chosen].change(  # type: ignore[attr-defined]
-            lambda sampler, schedule: made.options_shown(options, sampler, schedule),
-            inputs=[controls["sampler"], controls["schedule"]],
-            outputs=list(options.values()),
-            queue=False,
-            show_progress="hidden",
-            api_visibility="private",
-        )
     planning(page, controls, plan)
     asking_for_larger(page, panel, enlarging)
     remembering(page, controls)
     recall.upload(
-        page.safely(lambda file: filled(controls, said_by(file))),
+        page.safely(lambda file: everything(controls, said_by(file))),
         inputs=[recall],
-        outputs=widgets,
+        outputs=[parts, *widgets],
         show_progress="hidden",
         api_visibility="private",
     )
-    page.blocks.load(
-        lambda: made.offered(house, say, made.OFFERED),
-        outputs=[controls[place] for place in made.OFFERED],
-        queue=False,
-        show_progress="hidden",
-        api_visibility="private",
-    )
-    page.receives("create", widgets, lambda sent: filled(controls, sent.request or Request()))
+    accordions.offering(page.blocks, house, say, controls, {"hires.upscaler": enlarging["upscaler"]})
+    page.receives("create", [parts, *widgets], lambda sent: everything(controls, sent.request or Request()))
+    page.receives("control", [parts], lambda sent: [added(sent)])
 
 
-def filled(controls: made.Controls, request: Request) -> list[Any]:
-    """Return a value for each control that shows a request; lists have "" where nothing is asked."""
-    values = from_request(request)
-    return [
-        "" if values.get(place) is None and isinstance(widget, gr.Dropdown) else values.get(place)
-        for place, widget in controls.items()
-    ]
+def everything(controls: made.Controls, request: Request) -> list[Any]:
+    """Return the value of the parts, then one for each control, that show a request."""
+    return [showing(request), *filled(controls, request)]
 
 
 def said_by(file: str) -> Request:
@@ -164,12 +145,21 @@ def enlarging_controls(page: Page) -> dict[str, Any]:
     from easel.post.upscalers import upscalers
 
     say = page.say
-    ways = [(say("create.way_again"), AGAIN), (say("create.way_tiles"), TILES)]
+    ways = [(say(f"create.way_{way}"), way) for way in (AGAIN, TILES, PLAIN)]
     found: dict[str, Any] = {"way": gr.Radio(ways, value=AGAIN, label=say("create.way"))}
     with gr.Row():
         found["scale"] = gr.Slider(1, 8, value=2, step=0.05, label=say("form.hires.scale"), min_width=140)
         found["strength"] = gr.Slider(0, 1, value=0.5, step=0.01, label=say("form.hires.strength"), min_width=140)
-    found["upscaler"] = gr.Dropdown(list(upscalers.names), value="Lanczos", label=say("form.hires.upscaler"))
+    found["upscaler"] = gr.Dropdown(
+        list(upscalers.names), value="Lanczos", label=say("form.hires.upscaler"), allow_custom_value=True
+    )
+    found["way"].change(
+        lambda way: gr.update(visible=way != PLAIN),
+        inputs=[found["way"]],
+        outputs=[found["strength"]],
+        queue=False,
+        **accordions.QUIET,
+    )
     return found
 
 
@@ -186,11 +176,13 @@ def asking_for_larger(page: Page, panel: gr.HTML, enlarging: dict[str, Any]) -> 
 
 
 def larger(sent: Sent, way: str, scale: float, strength: float, upscaler: str) -> Request:
-    """Return the request for a larger copy of a picture: drawn again with a second pass, or worked on tile by tile."""
+    """Return the request for a larger copy: drawn again with a second pass, worked on tile by tile, or plain."""
     request = sent.request or Request()
     if way == AGAIN and request.recipe == "text_to_image":
         return request.changed(hires=Hires(scale=scale, strength=strength, upscaler=upscaler))
     image = sent.picture.read_bytes() if sent.picture else b""
+    if way == PLAIN:
+        return plainly(image, {"enlarge": Enlarge(scale=scale, upscaler=upscaler)})
     return request.changed(
         recipe="tiled_upscale",
         start=Start(image=image, strength=strength),
@@ -199,6 +191,11 @@ def larger(sent: Sent, way: str, scale: float, strength: float, upscaler: str) -
         refiner=None,
         mask=None,
         outpaint=None,
+        controls=(),
+        details=(),
+        enlarge=None,
+        faces=(),
+        background=None,
     )
 
 

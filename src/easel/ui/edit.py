@@ -13,13 +13,15 @@ import gradio as gr
 
 from easel.core.limits import MAX_SIDE
 from easel.core.request import Request
+from easel.ui import accordions, links
 from easel.ui import controls as made
-from easel.ui import links
-from easel.ui.canvas import canvas, taken, told
+from easel.ui.canvas import canvas, told
 from easel.ui.drawn import MODES, data_url, read_drawn
 from easel.ui.editing import NAMES, PAINTING, SIDES, SOFT, USUAL, fields_of, values_of
 from easel.ui.form import requests_of
 from easel.ui.overlaid import before_after
+from easel.ui.parts.reading import parts_of
+from easel.ui.parts.widget import parts_widget, taken
 from easel.ui.preferences import FRESH
 from easel.ui.remembered import remember, shown
 from easel.ui.results import asking, results
@@ -68,45 +70,26 @@ def build(page: Page) -> None:
                 own |= picture_controls(page)
                 controls |= made.batch_controls(say) | made.seed_control(say)
             with gr.Accordion(say("create.sampling"), open=False):
-                controls |= made.sampling_controls(say)
-                with gr.Row():
-                    options = made.option_controls(say)
-                controls |= options
-            with gr.Accordion(say("create.variation"), open=False):
-                controls |= made.variation_controls(say)
-            with gr.Accordion(say("create.parts"), open=False):
-                controls |= made.part_controls(say) | made.refiner_controls(say)
-            with gr.Accordion(say("create.further"), open=False):
-                controls |= made.further_controls(say)
+                controls |= accordions.sampling(say)
+            parts = parts_widget(page, "edit", canvas=CANVAS)
+            controls |= accordions.seldom(say)
     places, widgets = tuple(controls), [*controls.values(), *(own[name] for name in NAMES)]
 
-    def asked(drawn: Any, *values: Any) -> list[Request]:
+    def asked(drawn: Any, held: Any, *values: Any) -> list[Request]:
         said = dict(zip((*places, *NAMES), values, strict=True))
         drawing = read_drawn(drawn)
         fields = fields_of({name: said[name] for name in NAMES}, drawing, side_of(house.library, said["model"]))
-        return requests_of({place: said[place] for place in places}, house.settings, **fields)
+        return requests_of({place: said[place] for place in places}, house.settings, **fields, **parts_of(held))
 
-    asking(page, panel, functools.partial(draw.click, js=taken(CANVAS)), asked, [board, *widgets])
+    asking(page, panel, functools.partial(draw.click, js=taken("edit", CANVAS)), asked, [board, parts, *widgets])
     following_modes(page, own, about, mask_part, grow_part)
-    for chosen in ("sampler", "schedule"):
-        controls[chosen].change(  # type: ignore[attr-defined]
-            lambda sampler, schedule: made.options_shown(options, sampler, schedule),
-            inputs=[controls["sampler"], controls["schedule"]],
-            outputs=list(options.values()),
-            queue=False,
-            **QUIET,
-        )
     controls["model"].change(  # type: ignore[attr-defined]
         lambda model: {"paper": side_of(house.library, model)}, inputs=[controls["model"]], outputs=[board], **QUIET
     )
     everything = controls | {name: own[name] for name in NAMES}
     remember(page, "edit", everything, [*shown(controls, FRESH), *USUAL.values()])
-    page.blocks.load(
-        lambda: made.offered(house, say, made.OFFERED),
-        outputs=[controls[place] for place in made.OFFERED],
-        queue=False,
-        **QUIET,
-    )
+    accordions.offering(page.blocks, house, say, controls)
+    # What comes is finished: its details and the like are done already, and the rows stay as they are.
     page.receives("edit", [board, *widgets], lambda sent: [opened(sent), *filled(controls, sent.request)])
 
 

@@ -1,10 +1,11 @@
-"""The tab "enlarge": pictures made larger, tile by tile or in one piece, each with its own words and settings.
+"""The tab "enlarge": pictures made larger, tile by tile or in one piece with their own words, or nothing drawn anew.
 
 What is asked for stands in enlarging.py; results.py shows what came of it.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -14,11 +15,14 @@ import gradio as gr
 from easel.core.errors import BadValue
 from easel.core.limits import MAX_SIDE
 from easel.core.request import Request
-from easel.post.upscalers import PIXELS, upscalers
+from easel.post.upscalers import PIXELS, names_of
 from easel.ui.controls import Controls, pairs, prompt_controls, sampling_controls, seed_control
 from easel.ui.dropped import bytes_of, shown_in
-from easel.ui.enlarging import TILES, USUAL, WHOLE, enlarging, larger
+from easel.ui.enlarging import PLAIN, TILES, USUAL, WHOLE, enlarging, larger, plainly
 from easel.ui.overlaid import before_after
+from easel.ui.parts.reading import parts_of
+from easel.ui.parts.tables import GROUPS
+from easel.ui.parts.widget import parts_widget, taken
 from easel.ui.results import asking, results
 from easel.ui.tab import Page, Sent, Tab
 
@@ -43,28 +47,34 @@ def build(page: Page) -> None:
                 elem_id="enlarge-pictures",
             )
             size = gr.HTML(elem_classes="enlarge-size")
-            controls = first_controls(page)
+            controls, redrawing = first_controls(page)
+            with gr.Column(visible=False) as plain:
+                parts = parts_widget(page, "enlarge", ("after",), begin={"enlarge": [{}]})
             button = gr.Button(say("enlarge.do"), variant="primary", elem_classes="main", elem_id="enlarge-do")
         with gr.Column(min_width=300, elem_classes="view"):
             panel = results(page, "enlarge")
             before_after(say, "enlarge")
-        with gr.Column(min_width=300, elem_classes="controls"):
+        with gr.Column(min_width=300, elem_classes="controls"), gr.Column() as drawing:
             more, tiles = further_controls(page)
             controls |= more
     names, widgets = tuple(controls), list(controls.values())
 
-    def requests_of(files: Sequence[tuple[str, Any]] | None, *values: Any) -> list[Request]:
+    def requests_of(held: Any, files: Sequence[tuple[str, Any]] | None, *values: Any) -> list[Request]:
         """Return a request for each picture."""
         paths = [path for path, _ in files or ()]
         if not 1 <= len(paths) <= MOST:
             raise BadValue(say("enlarge.pictures"), len(paths), f"1 to {MOST}")
         said = {**USUAL, **dict(zip(names, values, strict=True)), "preview_every": 2}
-        return [enlarging(bytes_of(path, say("enlarge.pictures")), said, house.library) for path in paths]
+        dropped = [bytes_of(path, say("enlarge.pictures")) for path in paths]
+        if said["how"] == PLAIN:
+            wanted = parts_of(held, GROUPS["after"])
+            return [plainly(file, wanted) for file in dropped]
+        return [enlarging(file, said, house.library) for file in dropped]
 
-    def sized(files: Sequence[tuple[str, Any]] | None, scale: float) -> str:
+    def sized(files: Sequence[tuple[str, Any]] | None, scale: float, how: str) -> str:
         """Return how large the pictures become, in words."""
         lines: list[str] = []
-        for path, _ in files or ():
+        for path, _ in files or () if how != PLAIN else ():
             try:
                 lines.append("{} × {}".format(*larger(Path(path).read_bytes(), scale)))
             except (BadValue, OSError):
@@ -76,31 +86,34 @@ def build(page: Page) -> None:
         """Take a picture; its words and settings are read from its file."""
         return [gr.skip() if sent.picture is None else [shown_in(pictures, sent.picture)]]
 
-    def turned(how: str) -> Any:
+    def turned(how: str) -> list[Any]:
         """Show what counts in one way alone."""
-        return gr.update(visible=how == TILES)
+        shown = (how == TILES, how != PLAIN, how != PLAIN, how == PLAIN)
+        return [gr.update(visible=one) for one in shown]
 
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "queue": False}
-    asking(page, panel, button.click, requests_of, [pictures, *widgets])
+    click = functools.partial(button.click, js=taken("enlarge"))
+    asking(page, panel, click, requests_of, [parts, pictures, *widgets])
     how, scale = cast(gr.Radio, controls["how"]), cast(gr.Slider, controls["scale"])
-    how.input(turned, how, tiles, **quiet)
-    gr.on([pictures.change, scale.change], sized, [pictures, scale], size, **quiet)
+    how.input(turned, how, [tiles, redrawing, drawing, plain], **quiet)
+    gr.on([pictures.change, scale.change, how.input], sized, [pictures, scale, how], size, **quiet)
     page.receives("enlarge", [pictures], fill)
     page.begin_empty([controls[name] for name in EMPTY])
-    page.tab.select(lambda: models_of(page), None, controls["model"], **quiet)
+    page.tab.select(lambda: lists_of(page), None, [controls["model"], controls["tiles.upscaler"]], **quiet)
 
 
-def first_controls(page: Page) -> Controls:
-    """Make the controls that everybody needs, by their names in USUAL."""
+def first_controls(page: Page) -> tuple[Controls, gr.Column]:
+    """Make the controls that everybody needs, by their names in USUAL, and return the part for drawing anew."""
     say = page.say
-    ways = [(say(f"enlarge.how_{how}"), how) for how in (TILES, WHOLE)]
+    ways = [(say(f"enlarge.how_{how}"), how) for how in (TILES, WHOLE, PLAIN)]
     made: Controls = {"how": gr.Radio(ways, value=TILES, label=say("enlarge.how"), info=say("enlarge.how_info"))}
-    made["scale"] = gr.Slider(1, 8, USUAL["scale"], step=0.25, label=say("enlarge.scale"))
-    made["start.strength"] = gr.Slider(
-        0, 1, USUAL["start.strength"], step=0.01, label=say("enlarge.strength"), info=say("enlarge.strength_info")
-    )
-    made["own"] = gr.Checkbox(value=True, label=say("enlarge.own"), info=say("enlarge.own_info"))
-    return made
+    with gr.Column() as redrawing:
+        made["scale"] = gr.Slider(1, 8, USUAL["scale"], step=0.25, label=say("enlarge.scale"))
+        made["start.strength"] = gr.Slider(
+            0, 1, USUAL["start.strength"], step=0.01, label=say("enlarge.strength"), info=say("enlarge.strength_info")
+        )
+        made["own"] = gr.Checkbox(value=True, label=say("enlarge.own"), info=say("enlarge.own_info"))
+    return made, redrawing
 
 
 def further_controls(page: Page) -> tuple[Controls, gr.Accordion]:
@@ -110,7 +123,7 @@ def further_controls(page: Page) -> tuple[Controls, gr.Accordion]:
     with gr.Accordion(say("enlarge.words"), open=False):
         made |= prompt_controls(say, "enlarge")
     with gr.Accordion(say("enlarge.tiles"), open=True) as tiles:
-        fitting = [entry.name for entry in upscalers if entry.facts["works_on"] == PIXELS]
+        fitting = names_of(page.house.library, PIXELS)
         with gr.Row():
             made["tiles.upscaler"] = gr.Dropdown(
                 pairs(fitting), value=USUAL["tiles.upscaler"], label=say("enlarge.upscaler"), min_width=140
@@ -138,10 +151,11 @@ def further_controls(page: Page) -> tuple[Controls, gr.Accordion]:
     return made, tiles
 
 
-def models_of(page: Page) -> Any:
-    """Return the models there are, with the picture's own first."""
-    names = page.house.library.places()
-    return gr.update(choices=[(page.say("enlarge.own_model"), ""), *pairs(names)])
+def lists_of(page: Page) -> list[Any]:
+    """Return the models there are, with the picture's own first, and the upscalers of pictures."""
+    library = page.house.library
+    models = [(page.say("enlarge.own_model"), ""), *pairs(library.places())]
+    return [gr.update(choices=models), gr.update(choices=pairs(names_of(library, PIXELS)))]
 
 
 TAB = Tab("enlarge", build)

@@ -9,13 +9,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from easel.core.errors import BadValue
+from easel.core.pictures import Start
 from easel.core.request import Request
 from easel.models.library.names import Library
 from easel.ui.form import nested, silent
 from easel.ui.replaying import model_here
 from easel.ui.told import told
 
-TILES, WHOLE = "tiles", "whole"  # tile by tile, or the larger picture in one piece
+TILES, WHOLE, PLAIN = "tiles", "whole", "plain"  # tile by tile; in one piece; or with nothing drawn anew
 CELL = 8  # pixels, of which sides are multiples
 
 # What a picture's own file may tell of how it is drawn again larger; parts, sizes and seeds' variations are its past.
@@ -65,6 +66,13 @@ def enlarging(file: bytes, values: Mapping[str, Any], library: Library) -> Reque
     fields.pop("tiles", None)
     fields["width"], fields["height"] = larger(file, scale)
     return Request(recipe="image_to_image", **fields)
+
+
+def plainly(file: bytes, parts: Mapping[str, Any]) -> Request:
+    """Return the request that works on a picture's file as parts say, drawing nothing. Raises RequestError."""
+    if not parts:
+        raise BadValue("parts", None, "something to do", remedy="add what shall become of the pictures")
+    return Request(recipe="process", start=Start(image=file), seed=0, **parts)
 
 
 def own_fields(file: bytes) -> dict[str, Any]:

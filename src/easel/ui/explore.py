@@ -16,11 +16,11 @@ from easel.core.caller import Caller
 from easel.core.errors import BadValue, EaselError
 from easel.core.request import STORIES, Request
 from easel.prompt.axes import LABELS, Grid, matrix
+from easel.ui import accordions, links
 from easel.ui import controls as made
-from easel.ui import links
 from easel.ui.comparing import Comparison, compared, pieces
 from easel.ui.drawn import data_url, file_of
-from easel.ui.form import COUNT, requests_of
+from easel.ui.form import COUNT, PARTS, requests_of
 from easel.ui.house import caller_of
 from easel.ui.live import Function, Wishes, answering
 from easel.ui.plots import AXES, FILMS, errors_of, lists, planned, read_plot, spoken, standing, stop, submitted
@@ -41,7 +41,8 @@ EXAMPLES = {
     "Hires scale": "1.5-3 [4]",
 }
 SHARES = ("strength", "switch_at", "rescale", "start", "end", "gate", "eta")  # fields of 0 to 1
-PICTURES = tuple(part for part in STORIES if part not in ("hires", "refiner"))  # what a request begins from
+# What a request begins from, and what leads and follows it beside the form.
+TAKEN = (*(part for part in STORIES if part not in ("hires", "refiner")), *PARTS)
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 
 
@@ -110,12 +111,7 @@ def build(page: Page) -> None:
     names = ["way", *(f"{letter}.{part}" for letter in "xyz" for part in ("axis", "values", "picks"))]
     everything = dict(zip(names, given, strict=False)) | controls
     remember(page, "explore", everything, ["grid", *["", "", []] * 3, *shown(controls, Request())])
-    page.blocks.load(
-        lambda: made.offered(page.house, say, made.OFFERED),
-        outputs=[controls[place] for place in made.OFFERED],
-        queue=False,
-        **QUIET,
-    )
+    accordions.offering(page.blocks, page.house, say, controls)
     page.receives(
         "explore",
         [comparison, with_start, sent_parts, *widgets],
@@ -192,27 +188,10 @@ def base_controls(page: Page) -> made.Controls:
     say = page.say
     found = made.style_control(say) | made.model_controls(say)
     with gr.Accordion(say("explore.base"), open=True):
-        found |= made.size_controls(say) | made.seed_control(say) | made.sampling_controls(say)
-        with gr.Row():
-            options = made.option_controls(say)
-        found |= options
+        found |= made.size_controls(say) | made.seed_control(say) | accordions.sampling(say)
     with gr.Accordion(say("create.hires"), open=False):
         found |= made.hires_controls(say)
-    with gr.Accordion(say("create.variation"), open=False):
-        found |= made.variation_controls(say)
-    with gr.Accordion(say("create.parts"), open=False):
-        found |= made.part_controls(say) | made.refiner_controls(say)
-    with gr.Accordion(say("create.further"), open=False):
-        found |= made.further_controls(say)
-    for chosen in ("sampler", "schedule"):
-        found[chosen].change(  # type: ignore[attr-defined]
-            lambda sampler, schedule: made.options_shown(options, sampler, schedule),
-            inputs=[found["sampler"], found["schedule"]],
-            outputs=list(options.values()),
-            queue=False,
-            **QUIET,
-        )
-    return found
+    return found | accordions.seldom(say)
 
 
 def base(page: Page, said: dict[str, Any], parts: dict[str, Any]) -> Request:
@@ -225,7 +204,7 @@ def base(page: Page, said: dict[str, Any], parts: dict[str, Any]) -> Request:
 
 def plot_panel(page: Page) -> gr.HTML:
     """Make the panel that shows a grid as its cells come, and lays it out when it is whole."""
-    events = [f"to_{target}" for target in TARGETS if target in page.names]
+    events = [f"to_{target}" for target in TARGETS if page.takes(target)]
     given = {"events": events, "films": FILMS, "words": words_for(page.say)}
     panel = gr.HTML(
         html_template="",
@@ -327,7 +306,7 @@ def opened(sent: Sent) -> dict[str, Any] | Any:
 
 def parts_of(request: Request | None) -> list[Any]:
     """Return whether the cells may begin from what a sent request began from, and those parts of it."""
-    found = {} if request is None else {name: getattr(request, name) for name in PICTURES if getattr(request, name)}
+    found = {} if request is None else {name: getattr(request, name) for name in TAKEN if getattr(request, name)}
     if found and request is not None:
         found["recipe"] = request.recipe
     return [gr.update(visible=bool(found), value=True), found]

@@ -24,6 +24,8 @@ MOST = 1000  # requests of one press of the button
 # A browser shows 0 for a number that was never given, until the form is filled; of these it is none.
 NEVER_ZERO = frozenset(("steps", "width", "height", "hires.steps", "hires.width", "hires.height"))
 OPTIONS = ("sampler_options", "schedule_options")  # fields whose parts are named by samplers and schedules
+# Parts that controls do not show; parts/ has a widget of its own for them.
+PARTS = ("controls", "image_prompts", "details", "enlarge", "faces", "background")
 OPTIONAL = {"hires": Hires(), "refiner": Refiner(model="")}  # what controls show of a part that a request goes without
 
 
@@ -49,8 +51,8 @@ def to_request(values: Values, **more: Any) -> Request:
 
 
 def from_request(request: Request) -> dict[str, Any]:
-    """Return what controls show of a request: a value for every field that is neither a picture nor a recipe."""
-    found = dict(flat(request))
+    """Return what controls show of a request: a value for every field that is neither a picture nor one of PARTS."""
+    found = {place: value for place, value in flat(request) if place.partition(".")[0] not in PARTS}
     for name, part in OPTIONAL.items():
         given = getattr(request, name)
         found |= flat(part if given is None else given, f"{name}.")

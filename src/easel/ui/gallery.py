@@ -22,7 +22,7 @@ from easel.ui.tab import Page, Tab
 
 PAGE = 60  # jobs whose pictures come at once
 LONGEST_ALT = 160  # characters of a prompt that stand for its picture
-TARGETS = ("create", "edit", "enlarge", "info")  # tabs that take a picture or its settings
+TARGETS = ("create", "edit", "control", "enlarge", "info")  # tabs that take a picture or its settings
 
 
 class Which(Value):
@@ -49,7 +49,7 @@ class Asked(Value):
 
 def build(page: Page) -> None:
     """Make the tab's one widget."""
-    targets = [name for name in TARGETS if name in page.names]
+    targets = [name for name in TARGETS if page.takes(name)]
     grid = live(
         page,
         "gallery",

@@ -32,7 +32,7 @@ const show = () => {
 };
 watch('value', show);
 """
-TARGETS = ("create", "edit", "explore", "enlarge")
+TARGETS = ("create", "edit", "control", "explore", "enlarge")
 
 
 def build(page: Page) -> None:

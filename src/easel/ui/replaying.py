@@ -57,11 +57,13 @@ def replay_request(told: Told, library: Library, *, start: bytes | None = None, 
 def sendable(told: Told, file: bytes, library: Library) -> tuple[Request, str]:
     """Return a picture's settings for another tab, with the picture itself as the start where it began from one.
 
-    And the name of its model where that is not here, which is left out then. Raises RequestError where nothing is told.
+    And the name of its model where that is not here, which is left out then; so is what pictures of its own led, which
+    no metadata keeps. Raises RequestError where nothing is told.
     """
     if told.recalled is None:
         raise RequestError(told.problem or "this picture says nothing of its making.")
-    fields = copy.deepcopy({name: value for name, value in told.recalled.fields.items() if name not in FROM_PICTURES})
+    left = {*FROM_PICTURES, *(place.partition(".")[0] for place in told.recalled.needs if "." in place)}
+    fields = copy.deepcopy({name: value for name, value in told.recalled.fields.items() if name not in left})
     start = told.recalled.fields.get("start")
     if "start" in told.recalled.needs:
         fields |= {"recipe": "image_to_image", "start": {**(start or {}), "image": file}}

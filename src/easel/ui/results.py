@@ -19,7 +19,7 @@ from easel.core.request import Request
 from easel.ui.house import House, caller_of
 from easel.ui.tab import Page, Sent
 
-TARGETS = ("create", "edit", "explore", "enlarge", "info")  # where a picture may be sent
+TARGETS = ("create", "edit", "control", "explore", "enlarge", "info")  # where a picture may be sent
 ENLARGE = "enlarge_chosen"
 
 
@@ -32,7 +32,7 @@ def results(
     choosing: whether several pictures may be chosen, to be enlarged together; then `panel.enlarge_chosen(...)` is an
     event, and chosen_of() reads what it brings.
     """
-    events = [*(f"to_{target}" for target in targets if target in page.names), *([ENLARGE] if choosing else [])]
+    events = [*(f"to_{target}" for target in targets if page.takes(target)), *([ENLARGE] if choosing else [])]
     given = {"name": name, "events": events, "words": words_for(page), "examples": list(examples)}
     panel = gr.HTML(
         html_template='<div class="results"></div>',
@@ -42,14 +42,14 @@ def results(
         elem_classes="results-panel",
     )
     for target in targets:
-        if target in page.names:
+        if page.takes(target):
             page.send(getattr(panel, f"to_{target}"), target, sent_by(page.house), [])
     return panel
 
 
 def words_for(page: Page) -> dict[str, str]:
-    """Return the words that the script needs: those of its section, and the names of tabs."""
-    wanted = ("results.", "tab.")
+    """Return the words that the script needs: those of its section, the names of tabs, and what jobs fail of."""
+    wanted = ("results.", "tab.", "error.")
     return {key: text for key, text in page.say.table.items() if key.startswith(wanted)}
 
 

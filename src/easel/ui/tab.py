@@ -21,6 +21,8 @@ from easel.core.request import Request
 from easel.ui.house import House
 from easel.ui.words import Words
 
+WITHIN = {"control": "create"}  # places within tabs that take what is sent, and their tabs
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -81,8 +83,12 @@ class Page:
     _receivers: dict[str, Receiver] = field(default_factory=dict[str, Receiver])
     _sendings: list[Sending] = field(default_factory=list[Sending])
 
+    def takes(self, target: str) -> bool:
+        """Return whether there is a tab of this name, or the tab that has a place of this name within it."""
+        return WITHIN.get(target, target) in self.names
+
     def receives(self, name: str, outputs: Sequence[Component], fill: Callable[[Sent], Sequence[Any]]) -> None:
-        """Have tab `name` take what is sent to it: `fill` returns a value or an update for each of `outputs`."""
+        """Have tab `name`, or a place of WITHIN, take what is sent: `fill` returns a value for each of `outputs`."""
         self._receivers[name] = Receiver(outputs, fill)
 
     def send(
@@ -101,9 +107,9 @@ class Page:
         made = [
             gr.Button(self.say(f"tab.{name}"), size="sm", min_width=40, elem_classes="quiet")
             for name in targets
-            if name in self.names
+            if self.takes(name)
         ]
-        for button, name in zip(made, [name for name in targets if name in self.names], strict=True):
+        for button, name in zip(made, [name for name in targets if self.takes(name)], strict=True):
             self.send(button.click, name, give, inputs)
         return made
 
@@ -118,7 +124,7 @@ class Page:
             receiver = self._receivers[one.target]
 
             def arrive(sent: Sent, receiver: Receiver = receiver, target: str = one.target) -> list[Any]:
-                return [*receiver.fill(sent), gr.Tabs(selected=target)]
+                return [*receiver.fill(sent), gr.Tabs(selected=WITHIN.get(target, target))]
 
             one.trigger(
                 self.safely(after(one.give, arrive)),
@@ -182,8 +188,16 @@ class Page:
 
 def in_words(error: EaselError, say: Words) -> str:
     """Return the line of an error, in the page's language where its words have it."""
-    key = f"error.{type(error).__name__}"
-    return say(key, **vars(error)) if say.has(key) else error.message
+    return failure(type(error).__name__, error.message, say)
+
+
+def failure(kind: str, message: str, say: Words) -> str:
+    """Return the line of what a job failed of, in the page's language where its words have it.
+
+    kind: the name of the error's class in core/errors.py; message: its own line.
+    """
+    key = f"error.{kind}"
+    return say(key, message=message) if say.has(key) else message
 
 
 def after(first: Callable[..., Any], then: Callable[[Any], Any]) -> Callable[..., Any]:

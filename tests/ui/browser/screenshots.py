@@ -8,12 +8,12 @@ import tempfile
 from pathlib import Path
 
 from PIL import Image
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from easel.core.request import Request
 from easel.jobs.following import wait_for
 from easel.ui.page import TABS
-from easel.ui.words import LANGUAGES, words_of
+from easel.ui.words import LANGUAGES, Words, words_of
 from tests.ui.browser.browsers import CHROMIUM, SWITCHES, turn
 from tests.ui.serving import Served, serving
 
@@ -62,7 +62,30 @@ def taken(
         with Image.open(io.BytesIO(page.screenshot())) as image:
             image.save(folder / name, "WEBP", quality=72, method=6)
         print(folder / name)
+    if size == DESK:
+        turn(page, say("tab.create"))
+        name = f"parts-{language}-desk{'-dark' if dark else ''}.webp"
+        with Image.open(io.BytesIO(parts(page, say))) as image:
+            image.save(folder / name, "WEBP", quality=72, method=6)
+        print(folder / name)
     context.close()
+
+
+def parts(page: Page, say: Words) -> bytes:
+    """Add a control from the picture in view, show its hint, add a detail, and return a picture of that."""
+    for group in ("control", "detail"):
+        place = page.locator(f'#create-parts [data-group="{group}"]')
+        place.locator("> summary").click()
+        place.locator(".add").click()
+    unit = page.locator('#create-parts [data-part="controls"]')
+    unit.get_by_role("button", name=say("parts.in_view"), exact=True).first.click()
+    unit.locator(".shot img").wait_for()
+    unit.locator("button.hint").click()
+    unit.locator(".look img").wait_for()
+    page.locator('#create-parts [data-part="details"]').get_by_label(say("parts.field.find")).fill("face")
+    page.locator("#create-parts").evaluate("one => one.scrollIntoView({ block: 'start' })")
+    page.wait_for_timeout(500)
+    return page.screenshot()
 
 
 def main() -> None:

@@ -59,8 +59,9 @@ Object.assign(easel, {
     easel.tell(said);
   },
 
-  startOver(name) {
+  async startOver(name) {
     easel.keep(`form.${name}`, null);
+    await easel.partsOf?.[name]?.forget();
     location.assign(location.pathname);
   },
 

@@ -8,6 +8,13 @@ Object.assign(easel, {
     reader.readAsDataURL(blob);
   }),
 
+  // The data URLs of what an address gives: one, or none where it is gone.
+  async fetched(url) {
+    if (url.startsWith("data:")) return [url];
+    const answer = await fetch(url);
+    return answer.ok ? [await easel.asUrl(await answer.blob())] : [];
+  },
+
   // A canvas as the file of a PNG.
   pngOf: (canvas) => new Promise((done) => canvas.toBlob(done, "image/png")),
 

@@ -192,7 +192,7 @@
       }
       job.state = told.state;
       job.done = told.pictures.map(({ number, seed, width, height, infotext }) => ({ number, seed, width, height, infotext }));
-      if (told.state === "failed") complain(told.error?.message);
+      if (told.state === "failed") complain(easel.say(words[`error.${told.error?.kind}`] ?? "{message}", told.error ?? {}));
     }
 
     function complain(message) {

@@ -1,11 +1,12 @@
-// What a window keeps of its canvas in this browser's database, so that it is there again after a reload; old ones go.
+// What a window keeps of its pictures in this browser's database, so that they are there again after a reload; old ones
+// go. of: whose they are, the canvas' where it is left out.
 // A browser that keeps nothing, as a private window, does without.
 (() => {
   const DAYS = 7;
-  const key = () => {
+  const key = (of) => {
     const own = easel.recall("window", "") || crypto.getRandomValues(new Uint32Array(2)).join("-");
     easel.keep("window", own);
-    return own;
+    return of ? `${own} ${of}` : own;
   };
   const answered = (asked) => new Promise((done, failed) => {
     asked.onsuccess = () => done(asked.result);
@@ -27,19 +28,19 @@
   }
 
   easel.shelf = {
-    // Keep what a canvas holds, or forget it where there is nothing.
-    async put(kept) {
+    // Keep something, or forget it where there is nothing.
+    async put(kept, of = "") {
       try {
         const shelf = await pictures("readwrite");
-        kept ? shelf.put({ ...kept, at: Date.now() }, key()) : shelf.delete(key());
+        kept ? shelf.put({ ...kept, at: Date.now() }, key(of)) : shelf.delete(key(of));
       } catch {
         return;
       }
     },
     // What this window kept, or null.
-    async take() {
+    async take(of = "") {
       try {
-        const kept = await answered((await pictures("readonly")).get(key()));
+        const kept = await answered((await pictures("readonly")).get(key(of)));
         await tidy();
         return kept ?? null;
       } catch {

@@ -36,6 +36,10 @@ GLYPHS: Mapping[str, str] = {
     "ip_adapter": "◉",
     "motion_module": "▶",
     "clip_vision": "◎",
+    "preprocessor": "✎",
+    "background": "✂",
+    "detector": "⛶",
+    "face_restorer": "☺",
 }
 
 
