@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 
+from easel.training.autoencoder import make_autoencoder
+from easel.training.base import make_unet
+from easel.training.clip import Towers
 from easel.training.data import make_levels
+from easel.training.export import export
+from easel.training.recipe import dry_run
 from easel.training.subjects import DataMissing, Subject, annotations_path, font_path, load_subjects, make_atlas
+from easel.training.tokenizer import grammar_text, train_tokenizer
 
 
 @pytest.fixture(scope="session")
@@ -28,3 +36,13 @@ def subjects(all_subjects: tuple[Subject, ...]) -> tuple[Subject, ...]:
 @pytest.fixture(scope="session")
 def levels(subjects: tuple[Subject, ...]) -> list[torch.Tensor]:
     return make_levels(make_atlas(subjects))
+
+
+@pytest.fixture(scope="session")
+def exported(all_subjects: tuple[Subject, ...], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model of toy size with random weights, exported as the starter is."""
+    folder, small = tmp_path_factory.mktemp("exported"), dry_run()
+    torch.manual_seed(0)
+    tokenizer = train_tokenizer(grammar_text(all_subjects[:6], 60), folder / "tokenizer", 900)
+    towers, autoencoder = Towers(small.clip, len(tokenizer)), make_autoencoder(small.autoencoder)
+    return export(folder / "model", tokenizer, towers, autoencoder, make_unet(small.base, 32, 16))

@@ -1,0 +1,68 @@
+"""What the programs that train the starter's companions share: where they run, and rows that are kept on disk.
+
+Knows neither networks nor losses. Importing it imports no torch, so that a program may answer MKL first.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from easel.core.errors import BadValue
+
+if TYPE_CHECKING:
+    import torch
+
+MODEL = Path(__file__).parents[1] / "starter" / "model"
+LARGEST_FILE = 16_000_000  # bytes of one kept file
+
+
+class Device(enum.StrEnum):
+    """Where a program trains; `auto` is a CUDA card where there is one."""
+
+    AUTO = "auto"
+    CPU = "cpu"
+    CUDA = "cuda"
+
+
+def chosen_device(device: Device) -> torch.device:
+    """The device that a program was asked for; raises BadValue for a card that is not there."""
+    import torch
+
+    there = torch.cuda.is_available()
+    if device is Device.CUDA and not there:
+        raise BadValue("device", "cuda", "auto or cpu here", remedy="torch finds no CUDA card on this machine")
+    return torch.device("cuda" if there and device is not Device.CPU else "cpu")
+
+
+def kept_rows(
+    folder: Path,
+    kind: str,
+    count: int,
+    chunk: int,
+    make: Callable[[range], Mapping[str, torch.Tensor]],
+) -> dict[str, torch.Tensor]:
+    """Named tensors of `count` rows, made `chunk` rows at a time; what is in `folder` already is read.
+
+    Raises ValueError where a chunk would take more than LARGEST_FILE bytes.
+    """
+    import torch
+    from safetensors.torch import load_file, save_file
+
+    parts: list[dict[str, torch.Tensor]] = []
+    for numbers in (range(first, min(first + chunk, count)) for first in range(0, count, chunk)):
+        path = folder / f"{kind}-{numbers.start:06d}-{len(numbers)}.safetensors"
+        if not path.is_file():
+            rows = {name: rows.cpu().contiguous() for name, rows in make(numbers).items()}
+            size = sum(tensor.nbytes for tensor in rows.values())
+            if size > LARGEST_FILE:
+                raise ValueError(f"{path.name} would take {size:,} bytes, at most {LARGEST_FILE:,}: take fewer rows")
+            folder.mkdir(parents=True, exist_ok=True)
+            passing = path.with_suffix(".part")
+            save_file(rows, passing)
+            passing.replace(path)
+            print(f"kept {path.name}", flush=True)
+        parts.append(load_file(path))
+    return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}

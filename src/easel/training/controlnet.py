@@ -1,0 +1,56 @@
+"""Makes the starter's edges ControlNet: `python -m easel.training.controlnet --minutes 50`.
+
+A program alone; what is learned and how stands in control.py.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from easel.models.vendor import answer_mkl
+from easel.training.companions import MODEL, Device, chosen_device
+
+
+def main(
+    minutes: Annotated[float, typer.Option(min=0.01, help="Training minutes, besides making the rows.")] = 50,
+    out: Annotated[Path, typer.Option(help="Folder of rows, checkpoints, sheets and the ControlNet.")] = Path(
+        "work/controlnet"
+    ),
+    model: Annotated[Path, typer.Option(help="Folder of the exported starter.")] = MODEL,
+    threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0 leaves torch's choice.")] = 0,
+    device: Annotated[Device, typer.Option(help="Where it trains.")] = Device.AUTO,
+    rate: Annotated[float, typer.Option(min=1e-6, max=1, help="Learning rate.")] = 1e-3,
+    pictures: Annotated[int, typer.Option(min=1, help="Compositions that are practised.")] = 6144,
+    batch: Annotated[int, typer.Option(min=1, help="Compositions a step.")] = 16,
+    judged: Annotated[int, typer.Option(min=1, help="Unseen compositions of a figure.")] = 32,
+    steps: Annotated[int, typer.Option(min=1, help="Sampling steps of a figure.")] = 20,
+) -> None:
+    """Trains a ControlNet that leads the starter by canny edges; goes on from the last checkpoint."""
+    answer_mkl()  # before torch is imported
+
+    import torch
+
+    from easel.training.control import ControlConfig, train_control
+    from easel.training.data import make_levels
+    from easel.training.export import load
+    from easel.training.loop import Plan
+    from easel.training.subjects import load_subjects, make_atlas
+
+    if threads:
+        torch.set_num_threads(threads)
+    where = chosen_device(device)
+    subjects = [subject for subject in load_subjects() if subject.drawn]
+    tokenizer, towers, autoencoder, unet = load(model)
+    levels = make_levels(make_atlas(subjects).to(where))
+    config = ControlConfig(pictures=pictures, batch=batch, judged=judged, steps=steps)
+    plan = Plan(minutes=minutes, learning_rate=rate, weight_decay=0.0, average=0.998, sheet_seconds=600)
+    train_control(
+        tokenizer, towers.to(where), autoencoder.to(where), unet.to(where), levels, subjects, config, plan, out
+    )
+
+
+if __name__ == "__main__":
+    typer.run(main)
