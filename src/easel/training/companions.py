@@ -8,7 +8,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from easel.core.errors import BadValue
 
@@ -35,6 +35,26 @@ def chosen_device(device: Device) -> torch.device:
     if device is Device.CUDA and not there:
         raise BadValue("device", "cuda", "auto or cpu here", remedy="torch finds no CUDA card on this machine")
     return torch.device("cuda" if there and device is not Device.CPU else "cpu")
+
+
+def opened(model: Path, device: Device, threads: int) -> tuple[Any, ...]:
+    """The exported starter in `model` on a device, with its subjects' sprites and the subjects that it draws.
+
+    In the order in which trainings take them: tokenizer, towers, autoencoder, U-Net, sprites, subjects. threads: of the
+    processor, 0 for torch's choice.
+    """
+    import torch
+
+    from easel.training.data import make_levels
+    from easel.training.export import load
+    from easel.training.subjects import load_subjects, make_atlas
+
+    if threads:
+        torch.set_num_threads(threads)
+    where = chosen_device(device)
+    subjects = [subject for subject in load_subjects() if subject.drawn]
+    tokenizer, *parts = load(model)
+    return tokenizer, *(part.to(where) for part in parts), make_levels(make_atlas(subjects).to(where)), subjects
 
 
 def kept_rows(

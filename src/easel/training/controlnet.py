@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from easel.models.vendor import answer_mkl
-from easel.training.companions import MODEL, Device, chosen_device
+from easel.training.companions import MODEL, Device, opened
 
 
 def main(
@@ -31,25 +31,12 @@ def main(
     """Trains a ControlNet that leads the starter by canny edges; goes on from the last checkpoint."""
     answer_mkl()  # before torch is imported
 
-    import torch
-
     from easel.training.control import ControlConfig, train_control
-    from easel.training.data import make_levels
-    from easel.training.export import load
     from easel.training.loop import Plan
-    from easel.training.subjects import load_subjects, make_atlas
 
-    if threads:
-        torch.set_num_threads(threads)
-    where = chosen_device(device)
-    subjects = [subject for subject in load_subjects() if subject.drawn]
-    tokenizer, towers, autoencoder, unet = load(model)
-    levels = make_levels(make_atlas(subjects).to(where))
     config = ControlConfig(pictures=pictures, batch=batch, judged=judged, steps=steps)
     plan = Plan(minutes=minutes, learning_rate=rate, weight_decay=0.0, average=0.998, sheet_seconds=600)
-    train_control(
-        tokenizer, towers.to(where), autoencoder.to(where), unet.to(where), levels, subjects, config, plan, out
-    )
+    train_control(*opened(model, device, threads), config, plan, out)
 
 
 if __name__ == "__main__":

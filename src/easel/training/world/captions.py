@@ -25,33 +25,25 @@ from easel.training.captions import (
     name_of,
     with_article,
 )
+from easel.training.captions import ENGLISH_STYLES as FIRST_ENGLISH
+from easel.training.captions import KOREAN_STYLES as FIRST_KOREAN
 from easel.training.scenes import pick
 from easel.training.subjects import Subject
 from easel.training.world.scenes import Scene, Thing
 
-ENGLISH_STYLES: dict[str, tuple[str, ...]] = {
+ENGLISH_STYLES: dict[str, tuple[str, ...]] = FIRST_ENGLISH | {
     "pixel": ("pixel art of {}", "{}, pixel art", "8-bit {bare}"),
-    "pencil": ("a pencil sketch of {}", "a pencil drawing of {}", "{}, pencil sketch"),
     "lineart": ("line art of {}", "{}, line art", "an outline drawing of {}"),
-    "silhouette": ("a silhouette of {}", "{}, silhouette", "the silhouette of {}"),
-    "watercolour": ("a watercolor painting of {}", "{}, watercolor", "a watercolour of {}"),
     "oil": ("an oil painting of {}", "{}, oil painting", "{} painted in oil"),
-    "sepia": ("a sepia picture of {}", "{}, sepia", "an old sepia photo of {}"),
-    "night": ("{} at night", "{}, night", "{} in the night"),
     "neon": ("neon sign of {}", "{}, neon outline", "glowing neon {bare}"),
     "embossed": ("{} embossed in metal", "{}, embossed", "an embossed {bare}"),
     "mosaic": ("a mosaic of {}", "{}, mosaic", "a tile mosaic of {}"),
     "poster": ("a poster of {}", "{}, poster style", "{}, pop art poster"),
 }
-KOREAN_STYLES: dict[str, tuple[str, ...]] = {
+KOREAN_STYLES: dict[str, tuple[str, ...]] = FIRST_KOREAN | {
     "pixel": ("픽셀 아트 {}", "{}, 픽셀 아트", "도트 그림 {}"),
-    "pencil": ("연필로 그린 {}", "{} 연필 스케치", "{}, 연필 그림"),
     "lineart": ("선으로 그린 {}", "{} 선화", "{}, 라인 아트"),
-    "silhouette": ("{} 실루엣", "{}, 실루엣", "{}의 실루엣"),
-    "watercolour": ("수채화 {}", "{}, 수채화", "{} 수채화"),
     "oil": ("유화 {}", "{}, 유화", "유화로 그린 {}"),
-    "sepia": ("세피아 {}", "{}, 세피아", "세피아 톤의 {}"),
-    "night": ("밤의 {}", "{}, 밤", "밤에 본 {}"),
     "neon": ("네온 {}", "{}, 네온", "네온사인 {}"),
     "embossed": ("돋을새김한 {}", "{}, 엠보싱", "금속에 새긴 {}"),
     "mosaic": ("모자이크 {}", "{}, 모자이크", "타일로 만든 {}"),
