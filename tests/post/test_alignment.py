@@ -1,3 +1,5 @@
+"""Faces brought upright and laid back: what is turned, scaled and moved comes back where it was."""
+
 from __future__ import annotations
 
 import numpy

@@ -1,3 +1,5 @@
+"""Pictures made larger: sizes, two upscalers blended, crops, alpha, and tiles as work and as progress."""
+
 from __future__ import annotations
 
 from dataclasses import replace

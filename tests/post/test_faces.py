@@ -1,3 +1,5 @@
+"""Faces restored in their places: all else bit for bit, visibility, several, and what is missing told by name."""
+
 from __future__ import annotations
 
 from pathlib import Path

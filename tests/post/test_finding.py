@@ -1,3 +1,5 @@
+"""Faces found by every kind of detector, once each, in the pixels of the picture."""
+
 from __future__ import annotations
 
 from pathlib import Path

@@ -1,3 +1,5 @@
+"""Tiles that melt into one picture: weights that add up, no seam, the whole and nothing twice."""
+
 from __future__ import annotations
 
 import numpy
