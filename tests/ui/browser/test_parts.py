@@ -89,7 +89,11 @@ def test_a_control_is_drawn_by_hand_and_there_again_after_a_reload(visit: Any) -
     page.mouse.up()
     page.locator(".pad .strong").click()
     expect(place.locator(".shot img")).to_be_visible()
-    page.wait_for_function("async () => (await easel.shelf.take('create.parts'))?.rows?.controls?.[0]?.image")
+    kept = "async () => !!(await easel.shelf.take('create.parts'))?.rows?.controls?.[0]?.image"
+    for _ in range(100):  # wait_for_function takes a promise for a yes
+        if page.evaluate(kept):
+            break
+        page.wait_for_timeout(100)
     page.reload()
     expect(place.locator(".shot img")).to_be_visible()
     ink = """async (image) => {
