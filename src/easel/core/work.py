@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-from easel.core.passes import Words
+from easel.core.passes import Components, Words
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -49,6 +49,13 @@ class Wanted:
     kind: str
     name: str
     options: tuple[tuple[str, str], ...] = ()
+
+
+def wanted_model(name: str, parts: Components) -> Wanted:
+    """Return a model to be loaded, with the parts that come from other files."""
+    single = {"vae": parts.vae, "denoiser": parts.denoiser}
+    options = [(part, file) for part, file in single.items() if file is not None]
+    return Wanted("model", name, (*options, *(("text_encoder", file) for file in parts.text_encoders)))
 
 
 Memory = dict[str, "Tensor"]  # what a forward has left of a row, by name, (1, ...) each; a request's own

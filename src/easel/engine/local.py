@@ -15,7 +15,7 @@ from easel.core.client import AS_USUAL, Done, Event, Failed, Queued, Terms, WasC
 from easel.core.errors import ResourceError, UnknownName
 from easel.core.figures import Figures
 from easel.core.request import Request
-from easel.core.work import Load, Wanted
+from easel.core.work import Load, Wanted, wanted_model
 from easel.engine.engine import Engine
 from easel.engine.flights import begin
 from easel.engine.run import Story
@@ -132,20 +132,12 @@ class LocalClient:
 
 def models_of(request: Request) -> list[Wanted]:
     """Return the models that a request needs, its own first; none where its recipe works without."""
-    own = [wanted_model(request)] if draws(request) else []
+    own = [wanted_model(request.model, request.components)] if draws(request) else []
     refiner = [Wanted("model", request.refiner.model)] if request.refiner else []
     return [*own, *refiner, *(wanted for detail in request.details for wanted in models_for(detail, request))]
 
 
-def wanted_model(request: Request) -> Wanted:
-    """Return a request's model with the parts that come from other files."""
-    parts = request.components
-    single = {"vae": parts.vae, "denoiser": parts.denoiser}
-    options = [(part, name) for part, name in single.items() if name is not None]
-    return Wanted("model", request.model, (*options, *(("text_encoder", name) for name in parts.text_encoders)))
-
-
 def story_of(request: Request) -> Story:
     """Return the recipe's generator, the model's loading as its first act, so that its errors end only this run."""
-    model: Any = (yield Load(wanted_model(request))) if draws(request) else None
+    model: Any = (yield Load(wanted_model(request.model, request.components))) if draws(request) else None
     return (yield from tell(request, model))

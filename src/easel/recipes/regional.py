@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 from easel.core.detail import Detail
 from easel.core.errors import BadValue
+from easel.core.passes import Components
 from easel.core.request import Request
-from easel.core.work import Wanted
+from easel.core.work import Wanted, wanted_model
 from easel.media.masks import is_black, mask_of
 from easel.media.reading import open_image
 from easel.sampling import samplers, schedules, split_joint_name
@@ -70,17 +71,8 @@ def models_for(detail: Detail, request: Request) -> list[Wanted]:
     """Return the model that a detail wants of its own, none where it works with the picture's."""
     if detail.model is None and detail.components is None:
         return []
-    return [wanted_model(detail.model or request.model, detail, request)]
-
-
-def wanted_model(name: str, detail: Detail, request: Request) -> Wanted:
-    """Return a detail's model with the parts that come from other files, the picture's where it names no model."""
-    parts = detail.components or (request.components if detail.model is None else None)
-    if parts is None:
-        return Wanted("model", name)
-    single = {"vae": parts.vae, "denoiser": parts.denoiser}
-    options = [(part, file) for part, file in single.items() if file is not None]
-    return Wanted("model", name, (*options, *(("text_encoder", file) for file in parts.text_encoders)))
+    picture = request.components if detail.model is None else Components()
+    return [wanted_model(detail.model or request.model, detail.components or picture)]
 
 
 def check_details(request: Request) -> None:
