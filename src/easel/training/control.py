@@ -29,7 +29,7 @@ from easel.training.drawing import Network, drawn_pictures
 from easel.training.export import save_half
 from easel.training.loop import Losses, Plan, train
 from easel.training.moved import draw_moved
-from easel.training.practice import Noiser, Rows, decoded, encoded
+from easel.training.practice import Noiser, Rows, decoded, encoded, practised
 from easel.training.scenes import generator
 from easel.training.sheet import to_image, write_sheet
 from easel.training.subjects import Subject
@@ -154,10 +154,8 @@ def make_losses(
 
     def losses(step: int) -> Losses:
         rng = generator(SEED, 1, step)
-        chosen = torch.from_numpy(rng.integers(0, len(rows["latents"]), config.batch)).to(device)
-        silent = torch.from_numpy(rng.random(config.batch) < config.empty).to(device)
+        chosen, context = practised(rows, rng, config.batch, config.empty, empty)
         noised = noiser.noised(rows["latents"][chosen].float(), rng)
-        context = torch.where(silent[:, None, None], empty, rows["contexts"][chosen].float())
         with torch.autocast(device.type, torch.bfloat16):
             v = led(unet, controlnet, context, conditioning(rows["hints"][chosen]))(noised.x, noised.t)
         return noised.losses(v)

@@ -26,7 +26,7 @@ from easel.training.companions import kept_rows
 from easel.training.data import compose
 from easel.training.drawing import Network, drawn_pictures
 from easel.training.loop import Losses, Plan, train
-from easel.training.practice import Noiser, Rows, decoded, encoded
+from easel.training.practice import Noiser, Rows, decoded, encoded, practised
 from easel.training.scenes import generator
 from easel.training.sheet import write_sheet
 from easel.training.subjects import Subject
@@ -157,11 +157,9 @@ def make_losses(
 
     def losses(step: int) -> Losses:
         rng = generator(SEED, 1, step)
-        chosen = torch.from_numpy(rng.integers(0, len(rows["latents"]), config.batch)).to(device)
-        silent = torch.from_numpy(rng.random(config.batch) < config.wordless).to(device)
+        chosen, context = practised(rows, rng, config.batch, config.wordless, empty)
         seeing = torch.from_numpy(rng.random(config.batch) >= config.blind).to(device)
         noised = noiser.noised(rows["latents"][chosen].float(), rng)
-        context = torch.where(silent[:, None, None], empty, rows["contexts"][chosen].float())
         features = rows["features"][chosen].float() * seeing[:, None]
         with torch.autocast(device.type, torch.bfloat16):
             v = led(unet, prompt, context, features)(noised.x, noised.t)

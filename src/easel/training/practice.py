@@ -43,6 +43,19 @@ def decoded(autoencoder: AutoencoderKL, latents: torch.Tensor) -> torch.Tensor:
         return torch.cat([autoencoder.decode(part).sample.float() for part in means.split(BATCH)]).clamp(-1, 1)
 
 
+def practised(
+    rows: Rows, rng: np.random.Generator, batch: int, wordless: float, empty: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Numbers (B,) of rows to practise and their contexts (B, 77, width).
+
+    A share `wordless` of them has the context of no words, `empty` (1, 77, width).
+    """
+    device = empty.device
+    chosen = torch.from_numpy(rng.integers(0, len(rows["latents"]), batch)).to(device)
+    silent = torch.from_numpy(rng.random(batch) < wordless).to(device)
+    return chosen, torch.where(silent[:, None, None], empty, rows["contexts"][chosen].float())
+
+
 @dataclass(frozen=True)
 class Noised:
     """x (B, 4, H, W) at steps t (B,), the v that is wanted of it, and the weight (B, 1, 1, 1) of its error."""

@@ -28,6 +28,11 @@ def grammar_text(subjects: Sequence[Subject], count: int, seed: int = 5) -> Iter
         scene = draw_scene(rng, len(subjects))
         yield english(scene, subjects, rng)
         yield korean(scene, subjects, rng)
+    yield from names_text(subjects)
+
+
+def names_text(subjects: Sequence[Subject]) -> Iterator[str]:
+    """Every name of the subjects once."""
     for subject in subjects:
         yield from (name.lstrip("~") for name in (*subject.english, *subject.english_extra))
         yield from (*subject.korean, *subject.korean_extra)

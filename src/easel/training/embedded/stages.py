@@ -12,7 +12,7 @@ from easel.training.embedded.base import train_base
 from easel.training.embedded.clip import train_clip
 from easel.training.embedded.decoder import train_decoder
 from easel.training.embedded.examining import examine
-from easel.training.embedded.workshop import Workshop, trained_autoencoder, trained_towers, trained_unet
+from easel.training.embedded.workshop import UNSEEN_SEED, Workshop, trained_autoencoder, trained_towers, trained_unet
 from easel.training.export import export
 from easel.training.scenes import generator
 from easel.training.sheet import write_sheet
@@ -22,8 +22,6 @@ from easel.training.world.scenes import draw_scene
 
 def look(shop: Workshop, model: Path) -> None:
     """Writes a sheet of unseen compositions, to be looked at before anything is trained."""
-    from easel.training.embedded.workshop import UNSEEN_SEED
-
     count, said = min(64, len(shop.unseen)), []
     for index in range(count):
         rng = generator(UNSEEN_SEED, index)

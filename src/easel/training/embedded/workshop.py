@@ -22,7 +22,7 @@ from easel.training.clip import Towers
 from easel.training.embedded.recipe import Recipe
 from easel.training.scenes import generator
 from easel.training.subjects import Subject
-from easel.training.tokenizer import load_tokenizer, train_tokenizer
+from easel.training.tokenizer import load_tokenizer, names_text, train_tokenizer
 from easel.training.world.captions import english, korean
 from easel.training.world.deck import Deck, Order, draw_deck
 from easel.training.world.kit import Kit, make_kit, read_kit
@@ -83,9 +83,7 @@ def trained_tokenizer(subjects: tuple[Subject, ...], folder: Path, size: int, sc
             scene = draw_scene(rng, len(subjects))
             yield english(scene, subjects, rng)
             yield korean(scene, subjects, rng)
-        for subject in subjects:
-            yield from (name.lstrip("~") for name in (*subject.english, *subject.english_extra))
-            yield from (*subject.korean, *subject.korean_extra)
+        yield from names_text(subjects)
 
     return train_tokenizer(texts(), folder, size)
 
