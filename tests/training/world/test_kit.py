@@ -34,7 +34,9 @@ def test_only_things_are_subjects() -> None:
 def test_about_a_thousand_subjects_each_with_names_of_its_own() -> None:
     subjects = world_subjects()
     assert len(subjects) > 1000
-    assert [s.glyph for s in subjects[: len(load_subjects())]] == [s.glyph for s in load_subjects()]
+    known = load_subjects()
+    led = [s.glyph for s in known if s.drawn], [s.glyph for s in known if not s.drawn]
+    assert [s.glyph for s in subjects[: len(known)]] == [*led[0], *led[1]]
     for names in ([s.english[0].lstrip("~") for s in subjects], [s.korean[0] for s in subjects]):
         assert len(set(names)) == len(names)
 

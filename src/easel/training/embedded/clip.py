@@ -12,8 +12,10 @@ import torch
 import torch.nn.functional as F
 
 from easel.training.clip import LARGEST_SCALE, Towers, text_features
+from easel.training.embedded.growing import begin_with
 from easel.training.embedded.speed import Pace, flops_of
-from easel.training.embedded.workshop import SEED, Workshop, numbers
+from easel.training.embedded.workshop import SEED, STATE, Workshop, numbers
+from easel.training.export import load
 from easel.training.loop import Losses, progress, train
 from easel.training.objectives import contrastive
 from easel.training.scenes import generator
@@ -101,10 +103,13 @@ def naming(shop: Workshop, towers: Towers, count: int = 512) -> dict[str, float]
 
 
 def train_clip(shop: Workshop) -> Towers:
-    """Trains (or goes on training) the pair."""
+    """Trains (or goes on training) the pair; begins from an exported one that fits."""
     torch.manual_seed(SEED)
     config = shop.recipe.clip
-    towers = Towers(config, len(shop.tokenizer)).to(shop.device)
+    towers = Towers(config, len(shop.tokenizer))
+    if shop.start is not None and not (shop.out / "clip" / STATE).is_file():
+        begin_with(towers, load(shop.start)[1].state_dict())
+    towers = towers.to(shop.device)
     one = torch.zeros(1, 3, config.side, config.side, device=shop.device)
     words = shop.deck.tokens[:1, 0].long()
     flops = flops_of(lambda: (towers.vision(one), towers.text(words)))

@@ -42,12 +42,17 @@ def taken(wanted: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
     return out
 
 
-@torch.no_grad()
 def begin_from(module: nn.Module, folder: Path) -> None:
     """Takes over the weights of an exported part as far as they fit; the others stay as they are."""
-    own, known = module.state_dict(), weights_in(folder)
+    begin_with(module, weights_in(folder))
+
+
+@torch.no_grad()
+def begin_with(module: nn.Module, known: Mapping[str, torch.Tensor]) -> None:
+    """Takes over weights as far as they fit, those of a smaller U-Net as the inner levels."""
+    own = module.state_dict()
     known = moved_inwards(known, max(0, levels_in(own) - levels_in(known)))
     fitting = {n: taken(t, known[n]) for n, t in own.items() if n in known and known[n].ndim == t.ndim}
     module.load_state_dict({**own, **fitting})
     whole = sum(known[name].shape == own[name].shape for name in fitting)
-    print(f"begins with {whole} of {len(own)} tensors and parts of {len(fitting) - whole} from {folder}", flush=True)
+    print(f"begins with {whole} of {len(own)} known tensors and parts of {len(fitting) - whole} of them", flush=True)

@@ -1,6 +1,7 @@
 """Latents of the deck's scenes, encoded once and kept on the device: what the base model and the decoder learn from.
 
-Square ones mostly, and a share of every other bucket. A pool may be filled anew while training goes on.
+Their contexts too, where they stay: on processor cores a tenth of a step would be the text tower's otherwise. Square
+ones mostly, and a share of every other bucket. A pool may be filled anew while training goes on.
 """
 
 from __future__ import annotations
@@ -15,9 +16,11 @@ from diffusers import AutoencoderKL
 from safetensors.torch import load_file, save_file
 
 from easel.training.autoencoder import encode_mean
+from easel.training.clip import Towers
 from easel.training.embedded.workshop import Workshop
 
 CHUNK = 512  # latents in a file; at 32 x 32 about 4 MB
+SPOKEN = 128  # scenes in a file of contexts; three captions of width 256 make 15 MB
 Size = tuple[int, int]
 
 
@@ -59,6 +62,25 @@ def encoded(shop: Workshop, autoencoder: AutoencoderKL, rows: torch.Tensor, size
 
 
 @torch.no_grad()
+def spoken(shop: Workshop, towers: Towers, rows: torch.Tensor) -> torch.Tensor:
+    """Contexts (n, K, 77, width) float16 of all captions of scenes."""
+    tokens = shop.deck.tokens[rows.to(shop.device)].long()
+    with torch.autocast(shop.device.type, torch.bfloat16):
+        parts = [towers.text(some).last_hidden_state.half() for some in tokens.flatten(0, 1).split(64)]
+    return torch.cat(parts).unflatten(0, tokens.shape[:2])
+
+
+def contexts(shop: Workshop, towers: Towers, keep: Path) -> torch.Tensor:
+    """Contexts (n, K, 77, width) float16 of the scenes in the pool's first filling, kept in the folder `keep`."""
+    count = 1 + max(int(rows.max()) for rows in rows_of(shop, 0).values())
+    parts = [
+        kept(keep, f"words-{n:05d}", partial(spoken, shop, towers, rows))
+        for n, rows in enumerate(torch.arange(count).split(SPOKEN))
+    ]
+    return torch.cat(parts).to(shop.device)
+
+
+@torch.no_grad()
 def fill(shop: Workshop, autoencoder: AutoencoderKL, turn: int = 0, keep: Path | None = None) -> list[Bucket]:
     """Encode the pool's `turn`-th part. keep: a folder where chunks are kept, and taken from where they are there."""
     buckets = []
@@ -79,10 +101,10 @@ def kept(folder: Path | None, name: str, make: Callable[[], torch.Tensor]) -> to
     if not file.is_file():
         folder.mkdir(parents=True, exist_ok=True)
         passing = file.with_suffix(".part")
-        save_file({"latents": make().cpu().contiguous()}, passing)
+        save_file({"rows": make().cpu().contiguous()}, passing)
         passing.replace(file)
         print(f"encoded {name}", flush=True)
-    return load_file(file)["latents"]
+    return load_file(file)["rows"]
 
 
 def turns(buckets: list[Bucket], wanted: dict[Size, float]) -> Iterator[float]:

@@ -9,8 +9,8 @@ from easel.training.base import BaseConfig
 from easel.training.clip import ClipConfig
 from easel.training.loop import Plan
 
-STAGES = ("clip", "autoencoder", "base", "decoder")  # that train, in this order
-SHARES = {"clip": 0.16, "autoencoder": 0.24, "base": 0.5, "decoder": 0.1}  # of the budget
+STAGES = ("clip", "vision", "autoencoder", "base", "decoder")  # that train, in this order
+SHARES = {"clip": 0.14, "vision": 0.06, "autoencoder": 0.22, "base": 0.48, "decoder": 0.1}  # of the budget
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,7 @@ class Recipe:
     crop: pixels of the autoencoder's crops, 0 for whole pictures. adversary: weight of the patch discriminator, 0 for
     none. perceived: weight of the distance in the picture tower's features, 0 for none.
     eight_bits: whether the U-Net's weights are kept in eight bits, at half the size.
+    compiled: whether the U-Net's step is compiled on processor cores too, where a C++ compiler is there.
     checks: prompts of the examination; style_steps: of the classifier that judges styles there.
     """
 
@@ -34,6 +35,7 @@ class Recipe:
     clip: ClipConfig
     base: BaseConfig
     clip_plan: Plan
+    vision_plan: Plan
     autoencoder_plan: Plan
     base_plan: Plan
     decoder_plan: Plan
@@ -45,6 +47,7 @@ class Recipe:
     adversary: float = 0.0
     perceived: float = 0.0
     eight_bits: bool = False
+    compiled: bool = False
     checks: int = 500
     style_steps: int = 300
     steps: int = 20
@@ -67,6 +70,7 @@ def card() -> Recipe:
             batch=512,
         ),
         clip_plan=Plan(minutes=4, learning_rate=1e-3, betas=(0.9, 0.98), weight_decay=0.05, average=0.998),
+        vision_plan=Plan(minutes=1, learning_rate=1e-3, muon=True, weight_decay=0.05, average=0.995),
         autoencoder_plan=Plan(minutes=6, learning_rate=8e-4, betas=(0.9, 0.95), average=0.999),
         base_plan=Plan(minutes=14, learning_rate=1.5e-3, muon=True, warmup=300, average=0.9995, sheet_seconds=120),
         decoder_plan=Plan(minutes=2, learning_rate=4e-4, betas=(0.9, 0.95), average=0.998),
@@ -84,18 +88,20 @@ def cores() -> Recipe:
     return Recipe(
         scenes=49_152,
         captions=3,
-        practised=257,
+        practised=160,
         vocabulary=4096,
-        autoencoder=AutoencoderConfig(batch=2),
+        autoencoder=AutoencoderConfig(batch=4, noise=0.03),
         clip=ClipConfig(pool=24_576),
         base=BaseConfig(channels=(64, 96, 192), heads=(2, 3, 6), attention=(False, False, True), batch=48, groups=32),
-        clip_plan=Plan(minutes=25, learning_rate=7e-4, betas=(0.9, 0.98), weight_decay=0.05, average=0.998),
-        autoencoder_plan=Plan(minutes=20, learning_rate=5e-4, betas=(0.9, 0.98), average=0.998),
+        clip_plan=Plan(minutes=25, learning_rate=3e-4, betas=(0.9, 0.98), weight_decay=0.05, average=0.998),
+        vision_plan=Plan(minutes=35, learning_rate=1e-3, muon=True, weight_decay=0.05, average=0.995),
+        autoencoder_plan=Plan(minutes=50, learning_rate=1e-3, betas=(0.9, 0.98), muon=True, average=0.998),
         base_plan=Plan(minutes=90, learning_rate=1.2e-3, muon=True, warmup=100, average=0.996, sheet_seconds=600),
-        decoder_plan=Plan(minutes=10, learning_rate=3e-4, betas=(0.9, 0.98), average=0.998),
+        decoder_plan=Plan(minutes=20, learning_rate=5e-4, betas=(0.9, 0.98), muon=True, average=0.998),
         buckets={(192, 256): 0.05, (256, 192): 0.05},
         pool=20_480,
         crop=96,
+        compiled=True,
     )
 
 
@@ -113,6 +119,7 @@ def toy() -> Recipe:
         ),
         base=BaseConfig(channels=(16, 32), heads=(1, 2), attention=(False, True), groups=8, batch=4, sheet_steps=2),
         clip_plan=plan,
+        vision_plan=plan,
         autoencoder_plan=plan,
         base_plan=plan,
         decoder_plan=plan,

@@ -12,6 +12,7 @@ from easel.training.embedded.base import train_base
 from easel.training.embedded.clip import train_clip
 from easel.training.embedded.decoder import train_decoder
 from easel.training.embedded.examining import examine
+from easel.training.embedded.vision import train_vision
 from easel.training.embedded.workshop import UNSEEN_SEED, Workshop, trained_autoencoder, trained_towers, trained_unet
 from easel.training.export import export
 from easel.training.scenes import generator
@@ -32,6 +33,11 @@ def look(shop: Workshop, model: Path) -> None:
 def learn_words(shop: Workshop, model: Path) -> None:
     """Trains the CLIP pair."""
     train_clip(shop)
+
+
+def learn_to_see(shop: Workshop, model: Path) -> None:
+    """Trains the picture tower on."""
+    train_vision(shop)
 
 
 def learn_pictures(shop: Workshop, model: Path) -> None:
@@ -63,6 +69,7 @@ def judge(shop: Workshop, model: Path) -> None:
 RUNS: dict[str, Callable[[Workshop, Path], None]] = {
     "atlas": look,
     "clip": learn_words,
+    "vision": learn_to_see,
     "autoencoder": learn_pictures,
     "base": learn_drawing,
     "decoder": refine,

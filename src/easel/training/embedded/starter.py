@@ -19,6 +19,7 @@ class Stage(enum.StrEnum):
 
     ATLAS = "atlas"
     CLIP = "clip"
+    VISION = "vision"
     AUTOENCODER = "autoencoder"
     BASE = "base"
     DECODER = "decoder"

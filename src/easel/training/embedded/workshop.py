@@ -6,6 +6,7 @@ Everything that a stage leaves stands in a folder of its own; whoever needs it r
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,6 +59,11 @@ class Workshop:
         """Whether forwards are compiled."""
         return self.device.type == "cuda"
 
+    @property
+    def patient(self) -> bool:
+        """Whether the U-Net's step is compiled, which takes minutes on processor cores and needs a C++ compiler."""
+        return self.fast or (self.recipe.compiled and shutil.which("g++") is not None)
+
     def pictures(self, rows: torch.Tensor, size: tuple[int, int] | None = None, unseen: bool = False) -> torch.Tensor:
         """Pictures (B, 3, height, width) in -1..1 of scenes of the deck; square ones where no size is given."""
         deck = self.unseen if unseen else self.deck
@@ -72,9 +78,14 @@ def kit_of(folder: Path | None, recipe: Recipe) -> Kit:
     return kit if count is None else Kit(kit.subjects[:count], kit.atlas[:count])
 
 
-def trained_tokenizer(subjects: tuple[Subject, ...], folder: Path, size: int, scenes: int) -> CLIPTokenizer:
-    """The tokenizer in a folder, learned now from the grammar of captions if it is not there."""
+def trained_tokenizer(
+    subjects: tuple[Subject, ...], folder: Path, size: int, scenes: int, start: Path | None = None
+) -> CLIPTokenizer:
+    """The tokenizer in a folder; if it is not there, that of the model `start` or one learned from the captions."""
     if (folder / "vocab.json").is_file():
+        return load_tokenizer(folder)
+    if start is not None:
+        shutil.copytree(start / "tokenizer", folder)
         return load_tokenizer(folder)
 
     def texts() -> Iterator[str]:
@@ -94,7 +105,7 @@ def open_workshop(
     """Loads subjects and sprites and draws the deck."""
     found = kit_of(kit, recipe)
     scenes = min(GRAMMAR_SCENES, 8 * recipe.scenes)
-    tokenizer = trained_tokenizer(found.subjects, out / "tokenizer", recipe.vocabulary, scenes)
+    tokenizer = trained_tokenizer(found.subjects, out / "tokenizer", recipe.vocabulary, scenes, start)
     processes = max(1, (os.cpu_count() or 1) - 1)
     order = Order(SEED, recipe.captions, found.subjects, out / "tokenizer")
     deck = draw_deck(order, recipe.scenes, processes).to(device)
@@ -116,9 +127,9 @@ def averaged(module: nn.Module, folder: Path, within: str = "") -> nn.Module:
 
 
 def trained_towers(shop: Workshop) -> Towers:
-    """The CLIP pair as trained so far."""
+    """The CLIP pair as trained so far, its picture tower as it went on alone."""
     towers = Towers(shop.recipe.clip, len(shop.tokenizer)).to(shop.device)
-    averaged(towers, shop.out / "clip")
+    averaged(towers, shop.out / ("vision" if (shop.out / "vision" / STATE).is_file() else "clip"))
     return towers
 
 

@@ -56,8 +56,8 @@ def english_name(name: str) -> str:
 
 
 def world_subjects() -> tuple[Subject, ...]:
-    """All subjects, those of subjects.txt first and in its order; raises DataMissing naming a Debian package."""
-    known = load_subjects()
+    """All subjects, those of subjects.txt first, led by its `+`; raises DataMissing naming a Debian package."""
+    known = sorted(load_subjects(), key=lambda subject: not subject.drawn)
     have = {subject.glyph.replace(VARIATION, "") for subject in known}
     taken = {name.lstrip("~") for subject in known for name in (*subject.english, *subject.korean)}
     english, korean = spoken_names("en"), spoken_names("ko")
