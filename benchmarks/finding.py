@@ -27,11 +27,13 @@ from easel.models.library.names import STARTER
 from easel.post.found import shared
 from easel.recipes.attending import regions_by_words
 from easel.recipes.common import settle
-from easel.training.data import make_levels, paint, place
-from easel.training.scenes import PAIR_SIZE, Scene, one_sprite
-from easel.training.subjects import Subject, load_subjects, make_atlas
+from easel.training.companions import PRACTISED
+from easel.training.subjects import Subject
+from easel.training.world.deck import packed
+from easel.training.world.painting import placed
+from easel.training.world.scenes import PAIR_SIZE, Scene, drawn_thing
+from easel.training.world.source import open_source
 
-SIDE = 128
 Ask = Callable[[str, str], str]  # what stands left and what stands right, to the prompt
 ASKED: dict[str, tuple[str, Ask]] = {
     "LEFT and RIGHT": ("english", lambda left, right: f"a {left} and a {right}"),
@@ -44,21 +46,21 @@ ASKED: dict[str, tuple[str, Ask]] = {
 def main(count: int) -> None:
     """Print the table for so many pictures."""
     model = load(identify(STARTER, "starter"), read_settings(precision="float32"))
-    subjects = load_subjects()
-    drawn = [number for number, one in enumerate(subjects) if one.drawn and " " not in one.english[0]]
+    side = model.defaults.width
+    source = open_source(None, PRACTISED, side, "cpu")
+    drawn = [number for number, one in enumerate(source.subjects) if " " not in one.english[0]]
     chance = numpy.random.default_rng(5)
     pairs = [tuple(int(one) for one in chance.choice(drawn, 2, replace=False)) for _ in range(count)]
     scenes = [side_by_side(chance, *pair) for pair in pairs]
-    levels = make_levels(make_atlas(subjects))
-    pictures = to_images((paint(levels, scenes) + 1) / 2)
-    shapes = torch.stack([place(levels, scenes, slot)[:, 3] for slot in (0, 1)], 1) > 0.3
+    pictures = to_images((source.paint(scenes) + 1) / 2)
+    shapes = torch.stack([placed(source.atlas, packed(scenes), slot, (side, side))[:, 3] for slot in (0, 1)], 1) > 0.3
     print(f"{'prompt':24} {'side':>6} {'within':>7} {'IoU':>6} {'seconds':>8}")
     for words, (language, ask) in ASKED.items():
         sides, inside, overlap, began = 0, 0, 0.0, perf_counter()
         for number, pair in enumerate(pairs):
-            left_name, right_name = (name_of(subjects[who], language) for who in pair)
-            for side, sought in enumerate((left_name, right_name)):
-                request = Request(prompt=ask(left_name, right_name), seed=7, width=SIDE, height=SIDE)
+            left_name, right_name = (name_of(source.subjects[who], language) for who in pair)
+            for place, sought in enumerate((left_name, right_name)):
+                request = Request(prompt=ask(left_name, right_name), seed=7, width=side, height=side)
                 story = regions_by_words(
                     sought, [pictures[number]], settle(request, model), model, least=Detail(find=sought).confidence
                 )
@@ -66,8 +68,8 @@ def main(count: int) -> None:
                 if not found:
                     continue
                 left, _, right, _ = found[0].box
-                sides += (left + right < SIDE) == (side == 0)
-                rows, columns = numpy.nonzero(shapes[number, side].numpy())
+                sides += (left + right < side) == (place == 0)
+                rows, columns = numpy.nonzero(shapes[number, place].numpy())
                 box = (int(columns.min()), int(rows.min()), int(columns.max()) + 1, int(rows.max()) + 1)
                 mask = numpy.asarray(found[0].mask) > 0
                 inside += mask[box[1] : box[3], box[0] : box[2]].sum() > mask.sum() / 2
@@ -80,7 +82,7 @@ def main(count: int) -> None:
 def side_by_side(chance: numpy.random.Generator, left: int, right: int) -> Scene:
     """Return a scene of two subjects on white."""
     halves = ((left, 0.25), (right, 0.75))
-    return Scene(tuple(one_sprite(chance, who, PAIR_SIZE, (across, 0.5), "pencil") for who, across in halves))
+    return Scene(tuple(drawn_thing(chance, who, PAIR_SIZE, (across, 0.5), "") for who, across in halves), "across")
 
 
 def name_of(subject: Subject, language: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -10,11 +11,13 @@ import torch
 from easel.training.autoencoder import make_autoencoder
 from easel.training.base import make_unet
 from easel.training.clip import Towers
+from easel.training.companions import MODEL, PRACTISED
 from easel.training.data import make_levels
 from easel.training.export import export
 from easel.training.recipe import dry_run
 from easel.training.subjects import DataMissing, Subject, annotations_path, font_path, load_subjects, make_atlas
 from easel.training.tokenizer import grammar_text, train_tokenizer
+from easel.training.world.source import Source, open_source
 
 
 @pytest.fixture(scope="session")
@@ -36,6 +39,19 @@ def subjects(all_subjects: tuple[Subject, ...]) -> tuple[Subject, ...]:
 @pytest.fixture(scope="session")
 def levels(subjects: tuple[Subject, ...]) -> list[torch.Tensor]:
     return make_levels(make_atlas(subjects))
+
+
+@pytest.fixture(scope="session")
+def source(all_subjects: tuple[Subject, ...]) -> Source:
+    """Pictures of six subjects at 128 pixels."""
+    return open_source(None, 6, 128, "cpu")
+
+
+@pytest.fixture(scope="session")
+def practised(all_subjects: tuple[Subject, ...]) -> Source:
+    """Pictures of what the starter practised, at its side."""
+    side = 8 * json.loads((MODEL / "unet" / "config.json").read_text())["sample_size"]
+    return open_source(None, PRACTISED, side, "cpu")
 
 
 @pytest.fixture(scope="session")

@@ -17,12 +17,12 @@ from easel.media.hints import hint_of
 from easel.training import companions, control, controlnet, loop
 from easel.training.agreement import edge_agreement, within
 from easel.training.base import encode_text, make_unet
-from easel.training.data import make_levels
 from easel.training.export import load, save_half
 from easel.training.loop import Losses, Plan, train
 from easel.training.moved import draw_moved
 from easel.training.recipe import dry_run
-from easel.training.subjects import Subject, make_atlas
+from easel.training.subjects import Subject
+from easel.training.world.source import Source
 
 SMALL = dry_run()
 WIDTH, SIDE, ROWS = 32, 4, 6
@@ -65,9 +65,13 @@ def test_moved_scenes_stay_within_the_picture_and_say_no_place(all_subjects: tup
         scene, words = draw_moved(all_subjects, 3, number)
         assert (scene, words) == draw_moved(all_subjects, 3, number)
         assert not scene.size_word and not scene.place
-        for sprite in scene.sprites:
-            assert all(c - sprite.size / 2 >= -1e-6 and c + sprite.size / 2 <= 1 + 1e-6 for c in sprite.centre)
-            places.add(round(sprite.centre[0], 1))
+        for thing in scene.things:
+            assert all(c - thing.size / 2 >= -1e-6 and c + thing.size / 2 <= 1 + 1e-6 for c in thing.centre)
+            places.add(round(thing.centre[0], 1))
+        if scene.pair:
+            axis = 0 if scene.pair == "across" else 1
+            first, second = (thing.centre[axis] for thing in scene.things)
+            assert first < second
     assert len(places) > 4
 
 
@@ -166,11 +170,9 @@ def test_a_resumed_run_equals_a_straight_one_bit_for_bit(tmp_path: Path) -> None
     assert bool(results[0]["controlnet_mid_block.weight"].any())
 
 
-def test_rows_are_kept_and_half_the_compositions_are_moved(
-    exported: Path, levels: list[torch.Tensor], subjects: tuple[Subject, ...], tmp_path: Path
-) -> None:
+def test_rows_are_kept_and_half_the_compositions_are_moved(exported: Path, source: Source, tmp_path: Path) -> None:
     tokenizer, towers, autoencoder, _ = load(exported)
-    made = control.make_rows(towers, tokenizer, autoencoder, levels, subjects, 4, tmp_path)
+    made = control.make_rows(towers, tokenizer, autoencoder, source, 4, tmp_path)
     assert {name: tuple(rows.shape) for name, rows in made.items()} == {
         "latents": (4, 4, 16, 16),
         "contexts": (4, 77, 32),
@@ -179,7 +181,7 @@ def test_rows_are_kept_and_half_the_compositions_are_moved(
     assert set(made["hints"].unique().tolist()) == {0, 1}
     (path,) = tmp_path.iterdir()
     stamp = path.stat().st_mtime_ns
-    again = control.make_rows(towers, tokenizer, autoencoder, levels, subjects, 4, tmp_path)
+    again = control.make_rows(towers, tokenizer, autoencoder, source, 4, tmp_path)
     assert path.stat().st_mtime_ns == stamp and all(torch.equal(again[name], made[name]) for name in made)
     with pytest.raises(ValueError, match="at most"):
         companions.kept_rows(tmp_path, "wide", 1, 1, lambda numbers: {"rows": torch.zeros(len(numbers), 5_000_000)})
@@ -211,12 +213,11 @@ def test_the_program_goes_from_an_exported_model_to_a_folder(exported: Path, tmp
 
 
 @pytest.mark.skipif(not (COMPANIONS / "controlnet" / control.FOLDER).is_dir(), reason="it is not made yet")
-def test_the_companion_leads_the_starter(all_subjects: tuple[Subject, ...]) -> None:
+def test_the_companion_leads_the_starter(practised: Source) -> None:
     tokenizer, towers, autoencoder, unet = load(companions.MODEL)
-    subjects = [subject for subject in all_subjects if subject.drawn]
     folder, config = COMPANIONS / "controlnet" / control.FOLDER, control.ControlConfig(steps=10)
     module = ControlNetModel.from_pretrained(folder, torch_dtype=torch.float32, low_cpu_mem_usage=False)
-    unseen = control.make_trials(towers, tokenizer, make_levels(make_atlas(subjects)), subjects, 4)
+    unseen = control.make_trials(towers, tokenizer, practised, 4)
     empty = encode_text(towers, tokenizer, [""])
     with_it, without = (
         control.mean(control.agreements(control.draw_trials(unet, some, autoencoder, unseen, empty, config), unseen))

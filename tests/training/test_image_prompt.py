@@ -15,11 +15,10 @@ from typer.testing import CliRunner
 
 from easel.training import companions, image_prompt, likeness, loop
 from easel.training.base import encode_text, make_unet
-from easel.training.data import make_levels
 from easel.training.export import load
 from easel.training.loop import Losses, Plan, train
 from easel.training.recipe import dry_run
-from easel.training.subjects import Subject, make_atlas
+from easel.training.world.source import Source
 
 SMALL = dry_run()
 WIDTH, SIDE, FEATURES, ROWS = 32, 4, 24, 6
@@ -115,17 +114,15 @@ def test_nearer_is_the_share_of_the_others_that_are_further() -> None:
     assert likeness.nearer(prompts.flip(0), prompts).tolist()[0] == 0.0
 
 
-def test_rows_hold_what_clip_sees(
-    exported: Path, levels: list[torch.Tensor], subjects: tuple[Subject, ...], tmp_path: Path
-) -> None:
+def test_rows_hold_what_clip_sees(exported: Path, source: Source, tmp_path: Path) -> None:
     tokenizer, towers, autoencoder, _ = load(exported)
-    made = likeness.make_rows(towers, tokenizer, autoencoder, levels, subjects, 4, tmp_path)
+    made = likeness.make_rows(towers, tokenizer, autoencoder, source, 4, tmp_path)
     assert {name: tuple(tensor.shape) for name, tensor in made.items()} == {
         "latents": (4, 4, 16, 16),
         "contexts": (4, 77, 32),
         "features": (4, 32),
     }
-    clean = likeness.compose(levels, subjects, likeness.SEED, range(4)).pictures
+    clean = likeness.compose(source, likeness.SEED, range(4)).pictures
     seen = likeness.features_of(towers, clean)
     assert torch.allclose(made["features"][1::2].float(), seen[1::2], atol=2e-3)  # the others are of decoded latents
     assert not torch.allclose(made["features"][::2].float(), seen[::2], atol=2e-3)
@@ -161,14 +158,13 @@ def test_dropped_words_are_not_read(share: float) -> None:
 
 
 @pytest.mark.skipif(not COMPANION.is_file(), reason="it is not made yet")
-def test_the_companion_draws_what_its_picture_shows(all_subjects: tuple[Subject, ...]) -> None:
+def test_the_companion_draws_what_its_picture_shows(practised: Source) -> None:
     tokenizer, towers, autoencoder, unet = load(companions.MODEL)
-    subjects = [subject for subject in all_subjects if subject.drawn]
     state = load_file(COMPANION)
     prompt = likeness.PicturePrompt(unet, state["image_proj.proj.weight"].shape[1]).requires_grad_(False)
     prompt.load_state_dict({name: tensor.float() for name, tensor in state.items()})
     prompt.worn_by(unet)
-    pictures = likeness.compose(make_levels(make_atlas(subjects)), subjects, likeness.UNSEEN_SEED, range(10)).pictures
+    pictures = likeness.compose(practised, likeness.UNSEEN_SEED, range(10)).pictures
     wanted, empty = likeness.features_of(towers, pictures), encode_text(towers, tokenizer, [""])
     drawn = likeness.draw_alike(unet, prompt, autoencoder, wanted[:4], empty, empty, 10)
     near = likeness.nearer(likeness.features_of(towers, drawn), wanted)

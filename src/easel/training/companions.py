@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 MODEL = Path(__file__).parents[1] / "starter" / "model"
 LARGEST_FILE = 16_000_000  # bytes of one kept file
+PRACTISED = 160  # subjects, those that lead the list, which the starter practised
 
 
 class Device(enum.StrEnum):
@@ -37,24 +38,24 @@ def chosen_device(device: Device) -> torch.device:
     return torch.device("cuda" if there and device is not Device.CPU else "cpu")
 
 
-def opened(model: Path, device: Device, threads: int) -> tuple[Any, ...]:
-    """The exported starter in `model` on a device, with its subjects' sprites and the subjects that it draws.
+def opened(model: Path, device: Device, threads: int, subjects: int, kit: Path | None) -> tuple[Any, ...]:
+    """The exported starter in `model` on a device, and the source of pictures of the subjects that it draws.
 
-    In the order in which trainings take them: tokenizer, towers, autoencoder, U-Net, sprites, subjects. threads: of the
-    processor, 0 for torch's choice.
+    In the order in which trainings take them: tokenizer, towers, autoencoder, U-Net, source. threads: of the processor,
+    0 for torch's choice. subjects: how many the model practised, 0 for all of the world. kit: a folder of glyphs and
+    names, for machines that lack the font.
     """
     import torch
 
-    from easel.training.data import make_levels
     from easel.training.export import load
-    from easel.training.subjects import load_subjects, make_atlas
+    from easel.training.world.source import open_source
 
     if threads:
         torch.set_num_threads(threads)
     where = chosen_device(device)
-    subjects = [subject for subject in load_subjects() if subject.drawn]
     tokenizer, *parts = load(model)
-    return tokenizer, *(part.to(where) for part in parts), make_levels(make_atlas(subjects).to(where)), subjects
+    side = 8 * int(parts[-1].config.sample_size)
+    return tokenizer, *(part.to(where) for part in parts), open_source(kit, subjects or None, side, where)
 
 
 def kept_rows(

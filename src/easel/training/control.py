@@ -20,11 +20,9 @@ from transformers import CLIPTokenizer
 
 from easel.media.hints import hint_of
 from easel.training.agreement import edge_agreement, white
-from easel.training.autoencoder import UNSEEN_SEED
 from easel.training.base import encode_text
 from easel.training.clip import Towers
 from easel.training.companions import kept_rows
-from easel.training.data import draw_captioned, paint
 from easel.training.drawing import Network, drawn_pictures
 from easel.training.export import save_half
 from easel.training.loop import Losses, Plan, train
@@ -32,7 +30,7 @@ from easel.training.moved import draw_moved
 from easel.training.practice import Noiser, Rows, decoded, encoded, practised
 from easel.training.scenes import generator
 from easel.training.sheet import to_image, write_sheet
-from easel.training.subjects import Subject
+from easel.training.world.source import UNSEEN_SEED, Source, said
 
 SEED = 71
 CHUNK = 128  # compositions in one kept file
@@ -92,8 +90,7 @@ def make_rows(
     towers: Towers,
     tokenizer: CLIPTokenizer,
     autoencoder: AutoencoderKL,
-    levels: list[torch.Tensor],
-    subjects: Sequence[Subject],
+    source: Source,
     count: int,
     folder: Path,
 ) -> Rows:
@@ -101,28 +98,27 @@ def make_rows(
 
     @torch.no_grad()
     def make(numbers: range) -> Rows:
-        drawn = [(draw_moved if number % 4 > 1 else draw_captioned)(subjects, SEED, number) for number in numbers]
-        pictures = paint(levels, [scene for scene, _ in drawn])
+        drawn = [(draw_moved if number % 4 > 1 else said)(source.subjects, SEED, number) for number in numbers]
+        pictures = source.paint([scene for scene, _ in drawn])
         rows = encoded(towers, tokenizer, autoencoder, pictures, [words for _, words in drawn])
         # people take hints of drawn pictures too, so half the hints are of what comes back from the latents
         pictures[::2] = decoded(autoencoder, rows["latents"][::2])
         return {**rows, "hints": edges_of(pictures)}
 
     rows = kept_rows(folder, "edges", count, CHUNK, make)
-    return {name: tensor.to(levels[0].device) for name, tensor in rows.items()}
+    return {name: tensor.to(source.device) for name, tensor in rows.items()}
 
 
 def make_trials(
     towers: Towers,
     tokenizer: CLIPTokenizer,
-    levels: list[torch.Tensor],
-    subjects: Sequence[Subject],
+    source: Source,
     count: int,
     seed: int = UNSEEN_SEED,
 ) -> Trials:
     """Moved compositions, whose words alone do not tell their edges, of a stream; nothing practises the usual one."""
-    drawn = [draw_moved(subjects, seed, number) for number in range(count)]
-    pictures, captions = paint(levels, [scene for scene, _ in drawn]), [words for _, words in drawn]
+    drawn = [draw_moved(source.subjects, seed, number) for number in range(count)]
+    pictures, captions = source.paint([scene for scene, _ in drawn]), [words for _, words in drawn]
     contexts = encode_text(towers, tokenizer, captions)
     return Trials(captions, contexts, edges_of(pictures).to(contexts.device), pictures)
 
@@ -223,8 +219,7 @@ def train_control(
     towers: Towers,
     autoencoder: AutoencoderKL,
     unet: UNet2DConditionModel,
-    levels: list[torch.Tensor],
-    subjects: Sequence[Subject],
+    source: Source,
     config: ControlConfig,
     plan: Plan,
     folder: Path,
@@ -239,8 +234,8 @@ def train_control(
     if unet.device.type == "cpu":
         unet.set_attn_processor(AttnProcessor())  # quicker backwards at these sizes than torch's fused attention
         controlnet.set_attn_processor(AttnProcessor())
-    rows = make_rows(towers, tokenizer, autoencoder, levels, subjects, config.pictures, folder / "rows")
-    unseen = make_trials(towers, tokenizer, levels, subjects, config.judged)
+    rows = make_rows(towers, tokenizer, autoencoder, source, config.pictures, folder / "rows")
+    unseen = make_trials(towers, tokenizer, source, config.judged)
     empty = encode_text(towers, tokenizer, [""])
     plain = draw_trials(unet, None, autoencoder, unseen, empty, config)
     kept = decoded(autoencoder, encoded(towers, tokenizer, autoencoder, unseen.pictures, unseen.captions)["latents"])
@@ -263,7 +258,7 @@ def train_control(
         save_half(ControlNetModel.from_config(controlnet.config), controlnet, folder / FOLDER)
 
     train(controlnet, make_losses(unet, controlnet, rows, empty, config), plan, folder, sheet)
-    practised = make_trials(towers, tokenizer, levels, subjects, config.judged, SEED)
+    practised = make_trials(towers, tokenizer, source, config.judged, SEED)
 
     def draw(strength: float) -> torch.Tensor:
         return draw_trials(unet, controlnet, autoencoder, practised, empty, config, strength)

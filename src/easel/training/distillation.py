@@ -26,12 +26,12 @@ from easel.sampling.samplers import pairs, samplers, sampling
 from easel.sampling.schedules import sigmas_for
 from easel.training.base import BETA_END, BETA_START, SCALE, SHEET_PROMPTS, encode_text
 from easel.training.clip import Towers
-from easel.training.data import draw_captioned
 from easel.training.loop import Losses, Plan, train
 from easel.training.lowrank import Factors
 from easel.training.scenes import generator
 from easel.training.sheet import write_sheet
 from easel.training.subjects import Subject
+from easel.training.world.source import said
 
 SEED = 53
 UNSEEN_SEED = 9_000_000  # of the noise of sample sheets, beyond all seeds that are practised
@@ -50,7 +50,7 @@ class FewStepConfig:
     teacher_steps: int = 12  # a multiple of `steps`; 20 steps draw the same to 43 dB
     rank: int = 21  # what fits in 3 MB
     pictures: int = 2048  # curves of the teacher that are practised
-    chunk: int = 256
+    chunk: int = 128  # curves in a kept file
     batch: int = 16
     between: float = 0.3  # weight of the stops before the last
 
@@ -163,16 +163,18 @@ def make_curves(
             numbers = range(first, min(first + config.chunk, config.pictures))
             contexts, stops = [], []
             for some in (numbers[n : n + 32] for n in range(0, len(numbers), 32)):
-                context = encode_text(towers, tokenizer, [draw_captioned(subjects, SEED, n)[1] for n in some])
-                stops.append(teacher_curve(guided(unet, context, empty, SCALE), starting_noise(some, side), config))
+                context = encode_text(towers, tokenizer, [said(subjects, SEED, n)[1] for n in some])
+                noise = starting_noise(some, side).to(unet.device)
+                stops.append(teacher_curve(guided(unet, context, empty, SCALE), noise, config))
                 contexts.append(context)
             passing = path.with_suffix(".part")
             folder.mkdir(parents=True, exist_ok=True)
-            save_file({"stops": torch.cat(stops).half(), "contexts": torch.cat(contexts).half()}, passing)
+            found = {"stops": torch.cat(stops), "contexts": torch.cat(contexts)}
+            save_file({name: rows.half().cpu() for name, rows in found.items()}, passing)
             passing.replace(path)
             print(f"drew {path.name}", flush=True)
         chunks.append(load_file(path))
-    return Curves(*(torch.cat([chunk[name] for chunk in chunks]) for name in ("stops", "contexts")))
+    return Curves(*(torch.cat([chunk[name] for chunk in chunks]).to(unet.device) for name in ("stops", "contexts")))
 
 
 def make_losses(
@@ -187,7 +189,7 @@ def make_losses(
     sigmas = student_sigmas(config)
 
     def losses(step: int) -> Losses:
-        rows = torch.from_numpy(generator(SEED, 1, step).choice(len(curves.stops), config.batch, replace=False))
+        rows = torch.from_numpy(generator(SEED, 1, step).choice(len(curves.stops), config.batch, replace=False)).to(unet.device)
         wanted = curves.stops[rows].float()
         denoise = denoised(unet, factors.weights(own, torch.bfloat16), curves.contexts[rows].float())
         stops = student_stops(denoise, wanted[:, 0], sigmas)
@@ -239,8 +241,8 @@ def distil(
     if unet.device.type == "cpu":
         unet.set_attn_processor(AttnProcessor())  # quicker backwards at these sizes than torch's fused attention
     curves = make_curves(unet, towers, tokenizer, subjects, config, folder / "curves")
-    factors = Factors(unet, config.rank, SEED)
-    noise = starting_noise(range(UNSEEN_SEED, UNSEEN_SEED + len(SHEET_PROMPTS)), curves.stops.shape[-1])
+    factors = Factors(unet, config.rank, SEED).to(unet.device)
+    noise = starting_noise(range(UNSEEN_SEED, UNSEEN_SEED + len(SHEET_PROMPTS)), curves.stops.shape[-1]).to(unet.device)
     contexts = encode_text(towers, tokenizer, SHEET_PROMPTS)
     empty = encode_text(towers, tokenizer, [""])
     wanted = teacher_curve(guided(unet, contexts, empty, SCALE), noise, config)[:, -1]

@@ -7,7 +7,7 @@ times larger and crisp. The distance is Charbonnier's. Knows nothing of tiles an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,13 +19,13 @@ from safetensors.torch import save_file
 from torch import nn
 
 from easel.post.compact import Compact
-from easel.training.autoencoder import UNSEEN_SEED, encode_mean
+from easel.training.autoencoder import encode_mean
 from easel.training.companions import kept_rows
-from easel.training.data import batched, blur, compose
+from easel.training.data import batched, blur
 from easel.training.loop import Losses, Plan, train
 from easel.training.scenes import generator
 from easel.training.sheet import write_sheet
-from easel.training.subjects import Subject
+from easel.training.world.source import UNSEEN_SEED, Source, compose
 
 SEED = 61
 SCALE = 4
@@ -105,8 +105,7 @@ def reduced(pictures: torch.Tensor, way: str) -> torch.Tensor:
 
 @torch.no_grad()
 def make_pictures(
-    levels: list[torch.Tensor],
-    subjects: Sequence[Subject],
+    source: Source,
     autoencoder: AutoencoderKL,
     config: UpscalerConfig,
     folder: Path,
@@ -116,7 +115,7 @@ def make_pictures(
     def make(numbers: range) -> dict[str, torch.Tensor]:
         clean, decoded = [], []
         for some in batched(numbers, 16):
-            pictures = compose(levels, subjects, SEED, some).pictures
+            pictures = compose(source, SEED, some).pictures
             with torch.autocast(pictures.device.type, torch.bfloat16):
                 out = autoencoder.decode(encode_mean(autoencoder, pictures)).sample
             clean.append(to_bytes(pictures / 2 + 0.5))
@@ -124,7 +123,7 @@ def make_pictures(
         return {"clean": torch.cat(clean), "decoded": torch.cat(decoded)}
 
     kept = kept_rows(folder, "pictures", config.pictures, CHUNK, make)
-    return {name: rows.to(levels[0].device) for name, rows in kept.items()}
+    return {name: rows.to(source.device) for name, rows in kept.items()}
 
 
 def to_bytes(pictures: torch.Tensor) -> torch.Tensor:
@@ -198,15 +197,14 @@ def psnr(square: torch.Tensor) -> torch.Tensor:
 @torch.no_grad()
 def measure(
     network: Compact,
-    levels: list[torch.Tensor],
-    subjects: Sequence[Subject],
+    source: Source,
     count: int = 64,
     way: str = "bicubic",
 ) -> dict[str, float]:
     """Mean PSNR in dB over unseen compositions made four times smaller, in 8 bits, and larger again: both ways."""
     sums = {"network": 0.0, "bicubic": 0.0}
     for some in batched(range(count), 16):
-        large = to_bytes(compose(levels, subjects, UNSEEN_SEED, some).pictures / 2 + 0.5).float() / 255
+        large = to_bytes(compose(source, UNSEEN_SEED, some).pictures / 2 + 0.5).float() / 255
         small = to_bytes(reduced(large, way)).float() / 255
         for name, out in (("network", network(small)), ("bicubic", enlarged(small))):
             seen = to_bytes(out).float() / 255
@@ -224,25 +222,24 @@ def save(network: Compact, path: Path, words: str) -> Path:
 
 
 def train_upscaler(
-    levels: list[torch.Tensor],
-    subjects: Sequence[Subject],
+    source: Source,
     autoencoder: AutoencoderKL,
     config: UpscalerConfig,
     plan: Plan,
     folder: Path,
 ) -> Compact:
     """Trains (or goes on training) the upscaler in `folder` and writes it there as FILE."""
-    pictures = make_pictures(levels, subjects, autoencoder, config, folder / "pictures")
+    pictures = make_pictures(source, autoencoder, config, folder / "pictures")
     torch.manual_seed(SEED)
-    network = make_network(config.features, config.convolutions).to(levels[0].device)
+    network = make_network(config.features, config.convolutions).to(source.device)
 
     @torch.no_grad()
     def sheet(step: int) -> None:
-        found = measure(network, levels, subjects)
+        found = measure(network, source)
         gain = found["network"] - found["bicubic"]
         words = f"{step} steps of {config.batch} pairs; {gain:+.2f} dB to bicubic on unseen compositions"
         print(f"step {step}: {found['network']:.2f} dB, bicubic {found['bicubic']:.2f} dB", flush=True)
-        large = compose(levels, subjects, UNSEEN_SEED, range(8)).pictures / 2 + 0.5
+        large = compose(source, UNSEEN_SEED, range(8)).pictures / 2 + 0.5
         small = reduced(large, "bicubic").clamp(0, 1)
         rows = torch.cat([enlarged(small), network(small), large])
         write_sheet(folder / "sheet.png", rows * 2 - 1, ["bicubic"] * 8 + ["network"] * 8 + ["true"] * 8)

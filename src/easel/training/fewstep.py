@@ -11,8 +11,7 @@ from typing import Annotated
 import typer
 
 from easel.models.vendor import answer_mkl
-
-MODEL = Path(__file__).parents[1] / "starter" / "model"
+from easel.training.companions import MODEL, PRACTISED, Device, opened
 
 
 def main(
@@ -24,6 +23,11 @@ def main(
     ),
     model: Annotated[Path, typer.Option(help="Folder of the exported starter.")] = MODEL,
     threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0 leaves torch's choice.")] = 0,
+    subjects: Annotated[int, typer.Option(min=0, help="How many of the world's the model practised; 0 for all.")] = (
+        PRACTISED
+    ),
+    kit: Annotated[Path | None, typer.Option(help="Folder that training.world.kit wrote; else the font here.")] = None,
+    device: Annotated[Device, typer.Option(help="Where it trains.")] = Device.AUTO,
     rate: Annotated[float, typer.Option(min=1e-6, max=1, help="Learning rate.")] = 5e-4,
     rank: Annotated[int, typer.Option(min=1, help="Of the LoRA.")] = 21,
     pictures: Annotated[int, typer.Option(min=1, help="Curves of the teacher that are practised.")] = 2048,
@@ -32,19 +36,13 @@ def main(
     """Distils the starter into a LoRA of four steps; goes on from the last checkpoint."""
     answer_mkl()  # before torch is imported
 
-    import torch
-
     from easel.training.distillation import FewStepConfig, distil
-    from easel.training.export import load
     from easel.training.loop import Plan
-    from easel.training.subjects import load_subjects
 
-    if threads:
-        torch.set_num_threads(threads)
-    subjects = [subject for subject in load_subjects() if subject.drawn]
+    *parts, source = opened(model, device, threads, subjects, kit)
     plan = Plan(minutes=minutes, learning_rate=rate, warmup=30, weight_decay=0.0, average=0.995)
     config = FewStepConfig(rank=rank, pictures=pictures, batch=batch)
-    distil(*load(model), subjects, config, plan, out)
+    distil(*parts, source.subjects, config, plan, out)
 
 
 if __name__ == "__main__":

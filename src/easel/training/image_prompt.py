@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from easel.models.vendor import answer_mkl
-from easel.training.companions import MODEL, Device, opened
+from easel.training.companions import MODEL, PRACTISED, Device, opened
 
 
 def main(
@@ -22,6 +22,10 @@ def main(
     model: Annotated[Path, typer.Option(help="Folder of the exported starter.")] = MODEL,
     threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0 leaves torch's choice.")] = 0,
     device: Annotated[Device, typer.Option(help="Where it trains.")] = Device.AUTO,
+    subjects: Annotated[int, typer.Option(min=0, help="How many of the world's the model practised; 0 for all.")] = (
+        PRACTISED
+    ),
+    kit: Annotated[Path | None, typer.Option(help="Folder that training.world.kit wrote; else the font here.")] = None,
     rate: Annotated[float, typer.Option(min=1e-6, max=1, help="Learning rate.")] = 1e-3,
     pictures: Annotated[int, typer.Option(min=1, help="Compositions that are practised.")] = 3072,
     batch: Annotated[int, typer.Option(min=1, help="Compositions a step.")] = 16,
@@ -36,7 +40,7 @@ def main(
 
     config = LikenessConfig(pictures=pictures, batch=batch, judged=judged, steps=steps)
     plan = Plan(minutes=minutes, learning_rate=rate, weight_decay=0.0, average=0.998, sheet_seconds=600)
-    train_likeness(*opened(model, device, threads), config, plan, out)
+    train_likeness(*opened(model, device, threads, subjects, kit), config, plan, out)
 
 
 if __name__ == "__main__":

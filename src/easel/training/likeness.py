@@ -6,7 +6,7 @@ is seen by the starter's own CLIP tower; the U-Net stays frozen. Captions are dr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,17 +19,15 @@ from safetensors.torch import save_file
 from torch import nn
 from transformers import CLIPTokenizer
 
-from easel.training.autoencoder import UNSEEN_SEED
 from easel.training.base import encode_text
 from easel.training.clip import Towers, shrink
 from easel.training.companions import kept_rows
-from easel.training.data import compose
 from easel.training.drawing import Network, drawn_pictures
 from easel.training.loop import Losses, Plan, train
 from easel.training.practice import Noiser, Rows, decoded, encoded, practised
 from easel.training.scenes import generator
 from easel.training.sheet import write_sheet
-from easel.training.subjects import Subject
+from easel.training.world.source import UNSEEN_SEED, Source, compose
 
 SEED = 83
 CHUNK = 128  # compositions in one kept file
@@ -118,8 +116,7 @@ def make_rows(
     towers: Towers,
     tokenizer: CLIPTokenizer,
     autoencoder: AutoencoderKL,
-    levels: list[torch.Tensor],
-    subjects: Sequence[Subject],
+    source: Source,
     count: int,
     folder: Path,
 ) -> Rows:
@@ -129,13 +126,13 @@ def make_rows(
     """
 
     def make(numbers: range) -> Rows:
-        examples = compose(levels, subjects, SEED, numbers)
+        examples = compose(source, SEED, numbers)
         rows = encoded(towers, tokenizer, autoencoder, examples.pictures, examples.captions)
         examples.pictures[::2] = decoded(autoencoder, rows["latents"][::2])
         return {**rows, "features": features_of(towers, examples.pictures).half()}
 
     rows = kept_rows(folder, "pictures", count, CHUNK, make)
-    return {name: tensor.to(levels[0].device) for name, tensor in rows.items()}
+    return {name: tensor.to(source.device) for name, tensor in rows.items()}
 
 
 def led(unet: UNet2DConditionModel, prompt: PicturePrompt, context: torch.Tensor, features: torch.Tensor) -> Network:
@@ -203,8 +200,7 @@ def train_likeness(
     towers: Towers,
     autoencoder: AutoencoderKL,
     unet: UNet2DConditionModel,
-    levels: list[torch.Tensor],
-    subjects: Sequence[Subject],
+    source: Source,
     config: LikenessConfig,
     plan: Plan,
     folder: Path,
@@ -215,12 +211,12 @@ def train_likeness(
     with plain ones, and of what the autoencoder makes of the prompts themselves.
     """
     unet.requires_grad_(False).to(memory_format=torch.channels_last)
-    rows = make_rows(towers, tokenizer, autoencoder, levels, subjects, config.pictures, folder / "rows")
+    rows = make_rows(towers, tokenizer, autoencoder, source, config.pictures, folder / "rows")
     torch.manual_seed(SEED)
     prompt = PicturePrompt(unet, rows["features"].shape[-1]).to(unet.device)
     prompt.worn_by(unet)
     empty, plain = encode_text(towers, tokenizer, [""]), encode_text(towers, tokenizer, [PLAIN_WORDS])
-    examples = compose(levels, subjects, UNSEEN_SEED, range(config.judged))
+    examples = compose(source, UNSEEN_SEED, range(config.judged))
     unseen = examples.pictures
     wanted = features_of(towers, unseen)
     kept = decoded(autoencoder, encoded(towers, tokenizer, autoencoder, unseen, examples.captions)["latents"])

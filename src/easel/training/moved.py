@@ -1,6 +1,6 @@
 """Scenes whose subjects stand elsewhere than their words say: what a hint must tell, and a caption does not.
 
-The starter puts "a fox" in the middle, facing its usual way. Here it is of any size, anywhere, half the time mirrored,
+The model puts "a fox" in the middle, facing its usual way. Here it is of any size, anywhere, half the time mirrored,
 and its caption says none of that. Knows neither pixels nor hints.
 """
 
@@ -11,12 +11,17 @@ from dataclasses import replace
 
 import numpy as np
 
-from easel.training.captions import caption
-from easel.training.scenes import Scene, Sprite, draw_scene, generator
+from easel.training.scenes import generator
 from easel.training.subjects import Subject
+from easel.training.world.captions import caption
+from easel.training.world.scenes import Scene, Thing, draw_scene
 
-SINGLE = (0.45, 0.95)  # least and greatest size of one subject, in fractions of the picture's side
-PAIRED = (0.36, 0.54)  # of each of two
+Span = tuple[float, float]
+WHOLE: Span = (0.0, 1.0)
+HALVES: tuple[Span, Span] = ((0.0, 0.55), (0.45, 1.0))
+SINGLE: Span = (0.45, 0.95)  # least and greatest size of one subject, in fractions of the picture's side
+PAIRED: Span = (0.36, 0.54)  # of each of two that differ
+MANY: Span = (0.3, 0.45)  # of each of several of a kind
 STREAM = 2  # of the generator, apart from that which draws the scene
 
 
@@ -28,20 +33,29 @@ def draw_moved(subjects: Sequence[Subject], seed: int, index: int) -> tuple[Scen
 
 
 def moved(scene: Scene, rng: np.random.Generator) -> Scene:
-    """The scene with each subject of another size, at another place within the picture, perhaps mirrored."""
-    if len(scene.sprites) == 1:
-        sprites = (somewhere(scene.sprites[0], SINGLE, (0.0, 1.0), rng),)
+    """The scene with each subject of another size, at another place within the picture, perhaps mirrored.
+
+    Two that differ stay in their halves; several of a kind each within a part of the picture about their old place.
+    """
+    if scene.pair:
+        upright = scene.pair == "upright"
+        spans = [(WHOLE, half) if upright else (half, WHOLE) for half in HALVES]
+        things = [somewhere(t, PAIRED, *span, rng) for t, span in zip(scene.things, spans, strict=True)]
+    elif scene.count > 1:
+        things = [somewhere(t, MANY, *(about(c) for c in t.centre), rng) for t in scene.things]
     else:
-        left, right = scene.sprites
-        sprites = (somewhere(left, PAIRED, (0.0, 0.55), rng), somewhere(right, PAIRED, (0.45, 1.0), rng))
-    return replace(scene, sprites=sprites, size_word="", place="")
+        things = [somewhere(scene.things[0], SINGLE, WHOLE, WHOLE, rng)]
+    return replace(scene, things=tuple(things), size_word="", place="")
 
 
-def somewhere(
-    sprite: Sprite, sizes: tuple[float, float], across: tuple[float, float], rng: np.random.Generator
-) -> Sprite:
-    """The sprite with its size drawn from `sizes`, its centre where it fits between `across` and in the height."""
+def about(middle: float) -> Span:
+    """The half of the picture round a place, as far as the picture goes."""
+    first = min(max(middle - 0.25, 0.0), 0.5)
+    return first, first + 0.5
+
+
+def somewhere(thing: Thing, sizes: Span, across: Span, down: Span, rng: np.random.Generator) -> Thing:
+    """The thing with its size drawn from `sizes`, its centre where it fits within `across` and `down`."""
     size = float(rng.uniform(*sizes))
-    x = float(rng.uniform(across[0] + size / 2, across[1] - size / 2))
-    y = float(rng.uniform(size / 2, 1 - size / 2))
-    return replace(sprite, size=size, centre=(x, y), mirrored=bool(rng.random() < 0.5))
+    x, y = (float(rng.uniform(first + size / 2, last - size / 2)) for first, last in (across, down))
+    return replace(thing, size=size, centre=(x, y), mirrored=bool(rng.random() < 0.5))

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from easel.models.vendor import answer_mkl
-from easel.training.companions import MODEL, Device, chosen_device
+from easel.training.companions import MODEL, PRACTISED, Device, opened
 
 
 def main(
@@ -22,6 +22,10 @@ def main(
     model: Annotated[Path, typer.Option(help="Folder of the exported starter.")] = MODEL,
     threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0 leaves torch's choice.")] = 0,
     device: Annotated[Device, typer.Option(help="Where it trains.")] = Device.AUTO,
+    subjects: Annotated[int, typer.Option(min=0, help="How many of the world's the model practised; 0 for all.")] = (
+        PRACTISED
+    ),
+    kit: Annotated[Path | None, typer.Option(help="Folder that training.world.kit wrote; else the font here.")] = None,
     rate: Annotated[float, typer.Option(min=1e-6, max=1, help="Learning rate.")] = 2e-3,
     features: Annotated[int, typer.Option(min=1, help="Channels of the network.")] = 48,
     convolutions: Annotated[int, typer.Option(min=1, help="Convolutions between the first and the last.")] = 12,
@@ -31,22 +35,13 @@ def main(
     """Trains an upscaler by four in Real-ESRGAN's compact build; goes on from the last checkpoint."""
     answer_mkl()  # before torch is imported
 
-    import torch
-
-    from easel.training.data import make_levels
     from easel.training.enlarging import UpscalerConfig, train_upscaler
-    from easel.training.export import load
     from easel.training.loop import Plan
-    from easel.training.subjects import load_subjects, make_atlas
 
-    if threads:
-        torch.set_num_threads(threads)
-    where = chosen_device(device)
-    subjects = load_subjects()
-    _, _, autoencoder, _ = load(model)
+    _, _, autoencoder, _, source = opened(model, device, threads, subjects, kit)
     config = UpscalerConfig(features=features, convolutions=convolutions, pictures=pictures, batch=batch)
     plan = Plan(minutes=minutes, learning_rate=rate, muon=True, warmup=50, weight_decay=0.0, average=0.998)
-    train_upscaler(make_levels(make_atlas(subjects).to(where)), subjects, autoencoder.to(where), config, plan, out)
+    train_upscaler(source, autoencoder, config, plan, out)
 
 
 if __name__ == "__main__":

@@ -13,21 +13,17 @@ from easel.training.embedded.clip import train_clip
 from easel.training.embedded.decoder import train_decoder
 from easel.training.embedded.examining import examine
 from easel.training.embedded.vision import train_vision
-from easel.training.embedded.workshop import UNSEEN_SEED, Workshop, trained_autoencoder, trained_towers, trained_unet
+from easel.training.embedded.workshop import Workshop, trained_autoencoder, trained_towers, trained_unet
 from easel.training.export import export
-from easel.training.scenes import generator
 from easel.training.sheet import write_sheet
-from easel.training.world.captions import caption
-from easel.training.world.scenes import draw_scene
+from easel.training.world.source import UNSEEN_SEED, said
 
 
 def look(shop: Workshop, model: Path) -> None:
     """Writes a sheet of unseen compositions, to be looked at before anything is trained."""
-    count, said = min(64, len(shop.unseen)), []
-    for index in range(count):
-        rng = generator(UNSEEN_SEED, index)
-        said.append(caption(draw_scene(rng, len(shop.subjects)), shop.subjects, rng))
-    print(write_sheet(shop.out / "data.png", shop.pictures(torch.arange(count), unseen=True).cpu(), said))
+    count = min(64, len(shop.unseen))
+    words = [said(shop.subjects, UNSEEN_SEED, index)[1] for index in range(count)]
+    print(write_sheet(shop.out / "data.png", shop.pictures(torch.arange(count), unseen=True).cpu(), words))
 
 
 def learn_words(shop: Workshop, model: Path) -> None:

@@ -26,13 +26,12 @@ from easel.training.subjects import Subject
 from easel.training.tokenizer import load_tokenizer, names_text, train_tokenizer
 from easel.training.world.captions import english, korean
 from easel.training.world.deck import Deck, Order, draw_deck
-from easel.training.world.kit import Kit, make_kit, read_kit
 from easel.training.world.painting import Atlas, make_atlas, paint
 from easel.training.world.scenes import draw_scene
-from easel.training.world.subjects import world_subjects
+from easel.training.world.source import UNSEEN_SEED, kit_of
 
 STATE = "state.safetensors"  # of every stage that trains, in its folder
-SEED, UNSEEN_SEED, GRAMMAR_SEED = 101, 909, 5
+SEED, GRAMMAR_SEED = 101, 5
 GRAMMAR_SCENES = 12_000  # from which words are learned
 
 
@@ -71,13 +70,6 @@ class Workshop:
         return paint(self.atlas, deck.rows(rows.to(self.device)), size or (side, side))
 
 
-def kit_of(folder: Path | None, recipe: Recipe) -> Kit:
-    """The kit in a folder, or one drawn from this machine's font, with the subjects that are practised."""
-    count = recipe.practised
-    kit = read_kit(folder) if folder else make_kit(world_subjects()[:count])
-    return kit if count is None else Kit(kit.subjects[:count], kit.atlas[:count])
-
-
 def trained_tokenizer(
     subjects: tuple[Subject, ...], folder: Path, size: int, scenes: int, start: Path | None = None
 ) -> CLIPTokenizer:
@@ -103,7 +95,7 @@ def open_workshop(
     recipe: Recipe, out: Path, device: str, kit: Path | None = None, start: Path | None = None
 ) -> Workshop:
     """Loads subjects and sprites and draws the deck."""
-    found = kit_of(kit, recipe)
+    found = kit_of(kit, recipe.practised)
     scenes = min(GRAMMAR_SCENES, 8 * recipe.scenes)
     tokenizer = trained_tokenizer(found.subjects, out / "tokenizer", recipe.vocabulary, scenes, start)
     processes = max(1, (os.cpu_count() or 1) - 1)
