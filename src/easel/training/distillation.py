@@ -189,7 +189,9 @@ def make_losses(
     sigmas = student_sigmas(config)
 
     def losses(step: int) -> Losses:
-        rows = torch.from_numpy(generator(SEED, 1, step).choice(len(curves.stops), config.batch, replace=False)).to(unet.device)
+        rows = torch.from_numpy(generator(SEED, 1, step).choice(len(curves.stops), config.batch, replace=False)).to(
+            unet.device
+        )
         wanted = curves.stops[rows].float()
         denoise = denoised(unet, factors.weights(own, torch.bfloat16), curves.contexts[rows].float())
         stops = student_stops(denoise, wanted[:, 0], sigmas)
