@@ -25,14 +25,21 @@ Rows = dict[str, torch.Tensor]
 
 
 @torch.no_grad()
+def latents_of(autoencoder: AutoencoderKL, pictures: torch.Tensor) -> torch.Tensor:
+    """Scaled means (n, 4, h, w) float32 of pictures (n, 3, H, W) in -1..1."""
+    with torch.autocast(pictures.device.type, torch.bfloat16):
+        means = torch.cat([encode_mean(autoencoder, part).float() for part in pictures.split(BATCH)])
+    return means * autoencoder.config.scaling_factor
+
+
+@torch.no_grad()
 def encoded(
     towers: Towers, tokenizer: CLIPTokenizer, autoencoder: AutoencoderKL, pictures: torch.Tensor, words: Sequence[str]
 ) -> Rows:
     """Scaled "latents" (n, 4, h, w) of pictures (n, 3, H, W) in -1..1 and "contexts" (n, 77, width), float16."""
     with torch.autocast(pictures.device.type, torch.bfloat16):
-        means = torch.cat([encode_mean(autoencoder, part).float() for part in pictures.split(BATCH)])
         contexts = torch.cat([encode_text(towers, tokenizer, [caption]) for caption in words])
-    return {"latents": (means * autoencoder.config.scaling_factor).half(), "contexts": contexts.half()}
+    return {"latents": latents_of(autoencoder, pictures).half(), "contexts": contexts.half()}
 
 
 @torch.no_grad()
@@ -84,12 +91,16 @@ class Noiser:
         table = alpha_bars(STEPS, BETA_START, BETA_END)
         return cls(table.to(device), level_shares(table, CENTRE, WIDTH).to(device))
 
+    def at(self, t: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """(a, s) at steps t (B,), each (B, 1, 1, 1)."""
+        return levels_at(self.alpha_bar, t)
+
     def noised(self, x0: torch.Tensor, rng: np.random.Generator) -> Noised:
         """Latents with noise, one level from each equal share of the practice: less variance than at random."""
         count = len(x0)
         spread = (torch.arange(count) + torch.from_numpy(rng.random(count))) / count
         t = torch.searchsorted(self.shares, spread.to(x0.device)).clamp(max=STEPS - 1)
         eps = torch.from_numpy(rng.standard_normal(x0.shape, dtype=np.float32)).to(x0.device)
-        a, s = levels_at(self.alpha_bar, t)
+        a, s = self.at(t)
         x = add_noise(x0, eps, a, s).contiguous(memory_format=torch.channels_last)
         return Noised(x, t, v_target(x0, eps, a, s), min_snr_weight(a, s))

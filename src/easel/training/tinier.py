@@ -15,9 +15,10 @@ import torch
 from diffusers import AutoencoderKL, AutoencoderTiny
 from safetensors.torch import save_file
 
-from easel.training.autoencoder import encode_mean, picture_losses, psnr
+from easel.training.autoencoder import picture_losses, psnr
 from easel.training.companions import kept_rows
 from easel.training.loop import Losses, Plan, train
+from easel.training.practice import latents_of
 from easel.training.scenes import generator
 from easel.training.sheet import write_sheet
 from easel.training.world.source import UNSEEN_SEED, Source, compose
@@ -70,14 +71,6 @@ def make_rows(source: Source, autoencoder: AutoencoderKL, count: int, folder: Pa
 
     rows = kept_rows(folder, "pictures", count, CHUNK, make)
     return {name: tensor.to(source.device) for name, tensor in rows.items()}
-
-
-@torch.no_grad()
-def latents_of(autoencoder: AutoencoderKL, pictures: torch.Tensor) -> torch.Tensor:
-    """Scaled means (n, 4, h, w) float32 of pictures (n, 3, H, W) in -1..1."""
-    with torch.autocast(pictures.device.type, torch.bfloat16):
-        means = torch.cat([encode_mean(autoencoder, part).float() for part in pictures.split(BATCH)])
-    return means * autoencoder.config.scaling_factor
 
 
 def parts_of(
