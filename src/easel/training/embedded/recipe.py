@@ -99,7 +99,7 @@ def cores() -> Recipe:
         base_plan=Plan(minutes=90, learning_rate=1.2e-3, muon=True, warmup=100, average=0.996, sheet_seconds=600),
         decoder_plan=Plan(minutes=20, learning_rate=5e-4, betas=(0.9, 0.98), muon=True, average=0.998),
         buckets={(192, 256): 0.05, (256, 192): 0.05},
-        pool=14_336,
+        pool=12_288,
         crop=96,
         compiled=True,
     )
