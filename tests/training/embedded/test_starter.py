@@ -16,8 +16,10 @@ from typer.testing import CliRunner
 from easel.core.settings import read_settings
 from easel.models.family import load as load_model
 from easel.models.layouts.identify import identify
+from easel.training.autoencoder import make_autoencoder
 from easel.training.base import BaseConfig, make_unet
 from easel.training.checkpoint import load
+from easel.training.embedded import autoencoder as pictures
 from easel.training.embedded import carrying
 from easel.training.embedded.autoencoder import train_autoencoder
 from easel.training.embedded.base import train_base
@@ -29,7 +31,7 @@ from easel.training.embedded.starter import main
 from easel.training.embedded.trials import make_trials
 from easel.training.embedded.workshop import open_workshop, trained_autoencoder
 from easel.training.export import load as load_export
-from easel.training.loop import Plan
+from easel.training.loop import Plan, train
 from easel.training.subjects import load_subjects
 from easel.training.world.deck import packed
 from easel.training.world.kit import make_kit
@@ -94,6 +96,19 @@ def test_stages_begin_from_an_exported_model(made: Path, tmp_path: Path) -> None
     assert load_file(words[0])["rows"].shape == (16, 2, 77, 32)
 
 
+def test_latents_at_half_their_size_learn_to_give_half_the_picture(made: Path, tmp_path: Path) -> None:
+    recipe = replace(toy(), perceived=0.0, adversary=0.0, halved=1.0)
+    shop = open_workshop(recipe, tmp_path, "cpu", start=made / "model")
+    autoencoder = make_autoencoder(recipe.autoencoder)
+    pair = pictures.Pair(autoencoder, adversary=False)
+    losses = pictures.make_losses(shop, pair, None)
+    with torch.no_grad():
+        before = float(losses(0)["half"])
+    train(pair, lambda step: losses(step % 4), Plan(steps=40, warmup=3, learning_rate=5e-3, average=0.8), tmp_path)
+    with torch.no_grad():
+        assert float(losses(0)["half"]) > before + 1  # dB
+
+
 def test_a_stage_without_what_it_needs_names_the_other(tmp_path: Path) -> None:
     program = Typer()
     program.command()(main)
@@ -111,7 +126,6 @@ def test_a_budget_is_shared_out() -> None:
 
 @pytest.mark.parametrize("name", ["card", "cores"])
 def test_the_base_model_stays_within_forty_megabytes(name: str) -> None:
-    from easel.training.autoencoder import make_autoencoder
     from easel.training.clip import Towers
 
     recipe = RECIPES[name]()
