@@ -11,7 +11,7 @@ from collections.abc import Callable
 import torch
 import torch.nn.functional as F
 
-from easel.training.clip import LARGEST_SCALE, Towers, shrink
+from easel.training.clip import LARGEST_SCALE, Towers
 from easel.training.embedded.clip import hit, lone, names_of, naming, painted, tokens_for
 from easel.training.embedded.workshop import SEED, Workshop, trained_towers
 from easel.training.loop import Losses, train
@@ -19,17 +19,10 @@ from easel.training.objectives import contrastive
 from easel.training.scenes import generator
 
 
-def seen_small(shop: Workshop) -> torch.Tensor:
-    """The deck's pictures at the tower's side (n, 3, side, side) uint8, made twice as large and shrunk as judges do."""
-    side = shop.recipe.clip.side
-    large = painted(shop, len(shop.deck), 2 * side)
-    return torch.cat([shrink(part.float(), side).round().to(torch.uint8) for part in large.split(1024)])
-
-
 def make_losses(shop: Workshop, towers: Towers) -> Callable[[int], Losses]:
     """The loss as a function of the step; the text tower and the temperature stay as they are."""
     config, device = shop.recipe.clip, shop.device
-    pool, whole = seen_small(shop), lone(shop.deck)
+    pool, whole = painted(shop, len(shop.deck), config.side), lone(shop.deck)
     names = [names_of(shop, towers, english) for english in (True, False)]
     scale = towers.scale.detach().clamp(max=LARGEST_SCALE)
 
