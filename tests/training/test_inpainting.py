@@ -114,4 +114,4 @@ def test_the_program_goes_from_an_exported_model_to_a_folder(made: tuple[Path, s
     assert "the base model paints to" in said and ": paints to" in said
     assert (out / "sheet.png").stat().st_size > 1000
     found = identify(out / repainting.FOLDER)
-    assert (found.kind, found.family, found.inpaints) == ("denoiser", "sd1", True)
+    assert (found.kind, found.family, found.inpaints) == ("denoiser", "sd", True)
