@@ -8,7 +8,9 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from easel.core.errors import BadValue
 
@@ -26,6 +28,14 @@ class Device(enum.StrEnum):
     AUTO = "auto"
     CPU = "cpu"
     CUDA = "cuda"
+
+
+# What every companion's program is told, as options.
+ModelFolder = Annotated[Path, typer.Option(help="Folder of the exported starter.")]
+Threads = Annotated[int, typer.Option(min=0, help="CPU threads; 0 leaves torch's choice.")]
+Where = Annotated[Device, typer.Option(help="Where it trains.")]
+Subjects = Annotated[int, typer.Option(min=0, help="How many of the world's the model practised; 0 for all.")]
+Kit = Annotated[Path | None, typer.Option(help="Folder that training.world.kit wrote; else the font here.")]
 
 
 def chosen_device(device: Device) -> torch.device:

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from easel.models.vendor import answer_mkl
-from easel.training.companions import MODEL, PRACTISED, Device, opened
+from easel.training.companions import MODEL, PRACTISED, Device, Kit, ModelFolder, Subjects, Threads, Where, opened
 
 
 def main(
@@ -21,13 +21,11 @@ def main(
     out: Annotated[Path, typer.Option(help="Folder of curves, checkpoints, sheets and the LoRA.")] = Path(
         "work/fewstep"
     ),
-    model: Annotated[Path, typer.Option(help="Folder of the exported starter.")] = MODEL,
-    threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0 leaves torch's choice.")] = 0,
-    subjects: Annotated[int, typer.Option(min=0, help="How many of the world's the model practised; 0 for all.")] = (
-        PRACTISED
-    ),
-    kit: Annotated[Path | None, typer.Option(help="Folder that training.world.kit wrote; else the font here.")] = None,
-    device: Annotated[Device, typer.Option(help="Where it trains.")] = Device.AUTO,
+    model: ModelFolder = MODEL,
+    threads: Threads = 0,
+    subjects: Subjects = PRACTISED,
+    kit: Kit = None,
+    device: Where = Device.AUTO,
     rate: Annotated[float, typer.Option(min=1e-6, max=1, help="Learning rate.")] = 5e-4,
     rank: Annotated[int, typer.Option(min=1, help="Of the LoRA.")] = 21,
     pictures: Annotated[int, typer.Option(min=1, help="Curves of the teacher that are practised.")] = 2048,

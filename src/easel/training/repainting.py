@@ -36,7 +36,6 @@ SEED = 97
 CHUNK = 128  # compositions in one kept file
 FOLDER = "starter-inpainting"
 MORE = 5  # channels: the mask and the four of the masked picture
-CELL = 8  # pixels of one place in a latent
 WHOLE = 0.1  # share of masks that hide everything
 
 

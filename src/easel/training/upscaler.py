@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from easel.models.vendor import answer_mkl
-from easel.training.companions import MODEL, PRACTISED, Device, opened
+from easel.training.companions import MODEL, PRACTISED, Device, Kit, ModelFolder, Subjects, Threads, Where, opened
 
 
 def main(
@@ -19,13 +19,11 @@ def main(
     out: Annotated[Path, typer.Option(help="Folder of pictures, checkpoints, sheets and the upscaler.")] = Path(
         "work/upscaler"
     ),
-    model: Annotated[Path, typer.Option(help="Folder of the exported starter.")] = MODEL,
-    threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0 leaves torch's choice.")] = 0,
-    device: Annotated[Device, typer.Option(help="Where it trains.")] = Device.AUTO,
-    subjects: Annotated[int, typer.Option(min=0, help="How many of the world's the model practised; 0 for all.")] = (
-        PRACTISED
-    ),
-    kit: Annotated[Path | None, typer.Option(help="Folder that training.world.kit wrote; else the font here.")] = None,
+    model: ModelFolder = MODEL,
+    threads: Threads = 0,
+    device: Where = Device.AUTO,
+    subjects: Subjects = PRACTISED,
+    kit: Kit = None,
     rate: Annotated[float, typer.Option(min=1e-6, max=1, help="Learning rate.")] = 2e-3,
     features: Annotated[int, typer.Option(min=1, help="Channels of the network.")] = 48,
     convolutions: Annotated[int, typer.Option(min=1, help="Convolutions between the first and the last.")] = 12,
