@@ -1,6 +1,6 @@
 """Makes the starter's edges ControlNet: `python -m easel.training.controlnet --minutes 50`.
 
-A program alone; what is learned and how stands in control.py.
+A program alone; what is learned and how stands in companions/control.py.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from easel.models.vendor import answer_mkl
-from easel.training.companions import MODEL, PRACTISED, Device, opened
+from easel.training.companions.opening import MODEL, PRACTISED, Device, opened
 
 
 def main(
@@ -22,9 +22,7 @@ def main(
     model: Annotated[Path, typer.Option(help="Folder of the exported starter.")] = MODEL,
     threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0 leaves torch's choice.")] = 0,
     device: Annotated[Device, typer.Option(help="Where it trains.")] = Device.AUTO,
-    subjects: Annotated[int, typer.Option(min=0, help="How many of the world's the model practised; 0 for all.")] = (
-        PRACTISED
-    ),
+    subjects: Annotated[int, typer.Option(min=0, help="How many the model practised; 0 for all.")] = (PRACTISED),
     kit: Annotated[Path | None, typer.Option(help="Folder that training.world.kit wrote; else the font here.")] = None,
     rate: Annotated[float, typer.Option(min=1e-6, max=1, help="Learning rate.")] = 1e-3,
     pictures: Annotated[int, typer.Option(min=1, help="Compositions that are practised.")] = 6144,
@@ -35,8 +33,8 @@ def main(
     """Trains a ControlNet that leads the starter by canny edges; goes on from the last checkpoint."""
     answer_mkl()  # before torch is imported
 
-    from easel.training.control import ControlConfig, train_control
-    from easel.training.loop import Plan
+    from easel.training.companions.control import ControlConfig, train_control
+    from easel.training.learning.loop import Plan
 
     config = ControlConfig(pictures=pictures, batch=batch, judged=judged, steps=steps)
     plan = Plan(minutes=minutes, learning_rate=rate, weight_decay=0.0, average=0.998, sheet_seconds=600)

@@ -1,6 +1,6 @@
 """Makes the starter's LoRA of four steps: `python -m easel.training.fewstep --minutes 60`.
 
-A program alone; what is learned and how stands in distillation.py.
+A program alone; what is learned and how stands in companions/distillation.py.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from easel.models.vendor import answer_mkl
-from easel.training.companions import MODEL, PRACTISED, Device, opened
+from easel.training.companions.opening import MODEL, PRACTISED, Device, opened
 
 
 def main(
@@ -23,9 +23,7 @@ def main(
     ),
     model: Annotated[Path, typer.Option(help="Folder of the exported starter.")] = MODEL,
     threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0 leaves torch's choice.")] = 0,
-    subjects: Annotated[int, typer.Option(min=0, help="How many of the world's the model practised; 0 for all.")] = (
-        PRACTISED
-    ),
+    subjects: Annotated[int, typer.Option(min=0, help="How many the model practised; 0 for all.")] = (PRACTISED),
     kit: Annotated[Path | None, typer.Option(help="Folder that training.world.kit wrote; else the font here.")] = None,
     device: Annotated[Device, typer.Option(help="Where it trains.")] = Device.AUTO,
     rate: Annotated[float, typer.Option(min=1e-6, max=1, help="Learning rate.")] = 5e-4,
@@ -36,8 +34,8 @@ def main(
     """Distils the starter into a LoRA of four steps; goes on from the last checkpoint."""
     answer_mkl()  # before torch is imported
 
-    from easel.training.distillation import FewStepConfig, distil
-    from easel.training.loop import Plan
+    from easel.training.companions.distillation import FewStepConfig, distil
+    from easel.training.learning.loop import Plan
 
     *parts, source = opened(model, device, threads, subjects, kit)
     plan = Plan(minutes=minutes, learning_rate=rate, warmup=30, weight_decay=0.0, average=0.995)

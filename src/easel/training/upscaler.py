@@ -1,6 +1,6 @@
 """Makes the starter's upscaler: `python -m easel.training.upscaler --minutes 25`.
 
-A program alone; what is learned and how stands in enlarging.py.
+A program alone; what is learned and how stands in companions/enlarging.py.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from easel.models.vendor import answer_mkl
-from easel.training.companions import MODEL, PRACTISED, Device, opened
+from easel.training.companions.opening import MODEL, PRACTISED, Device, opened
 
 
 def main(
@@ -22,9 +22,7 @@ def main(
     model: Annotated[Path, typer.Option(help="Folder of the exported starter.")] = MODEL,
     threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0 leaves torch's choice.")] = 0,
     device: Annotated[Device, typer.Option(help="Where it trains.")] = Device.AUTO,
-    subjects: Annotated[int, typer.Option(min=0, help="How many of the world's the model practised; 0 for all.")] = (
-        PRACTISED
-    ),
+    subjects: Annotated[int, typer.Option(min=0, help="How many the model practised; 0 for all.")] = (PRACTISED),
     kit: Annotated[Path | None, typer.Option(help="Folder that training.world.kit wrote; else the font here.")] = None,
     rate: Annotated[float, typer.Option(min=1e-6, max=1, help="Learning rate.")] = 2e-3,
     features: Annotated[int, typer.Option(min=1, help="Channels of the network.")] = 48,
@@ -35,8 +33,8 @@ def main(
     """Trains an upscaler by four in Real-ESRGAN's compact build; goes on from the last checkpoint."""
     answer_mkl()  # before torch is imported
 
-    from easel.training.enlarging import UpscalerConfig, train_upscaler
-    from easel.training.loop import Plan
+    from easel.training.companions.enlarging import UpscalerConfig, train_upscaler
+    from easel.training.learning.loop import Plan
 
     _, _, autoencoder, _, source = opened(model, device, threads, subjects, kit)
     config = UpscalerConfig(features=features, convolutions=convolutions, pictures=pictures, batch=batch)
