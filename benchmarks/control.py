@@ -1,6 +1,7 @@
 """What a control model costs a step: all rows led, half of them, and the two kinds in forwards of their own.
 
-The embedded model with its ControlNet of edges, 8 rows at 128x128; its ControlNet is as a real one beside its U-Net.
+The embedded model with its ControlNet of edges, 8 rows at the model's own size; its ControlNet is as a real one beside
+its U-Net.
 """
 
 from __future__ import annotations
@@ -24,14 +25,15 @@ from easel.models.layouts.identify import identify
 from easel.models.library.catalogue import COMPANIONS
 from easel.models.library.names import STARTER
 
-ROWS, LATENT, ROUNDS = 8, 16, 3
+ROWS, ROUNDS = 8, 3
 EDGES = STARTER.parent / COMPANIONS / "controlnet" / "starter-edges"
 
 
 def act_of(model: Model) -> Act:
     """Return the act of the starter's ControlNet with a random hint."""
     adapter = load_control(EDGES, model.machine).fitted(model)
-    story, outcome = adapter.prepare(model, Hint(torch.rand(1, 3, 8 * LATENT, 8 * LATENT).round())), None
+    hint = torch.rand(1, 3, model.defaults.height, model.defaults.width).round()
+    story, outcome = adapter.prepare(model, Hint(hint)), None
     while True:
         try:
             (outcome,) = perform([story.send(outcome)])
@@ -43,7 +45,8 @@ def rows_of(model: Model, act: Act, led: int) -> Rows:
     """Return random rows of which the first `led` are led."""
     unet: Any = model.parts["unet"]
     chance = torch.Generator().manual_seed(0)
-    x = torch.randn(ROWS, model.latent.channels, LATENT, LATENT, generator=chance)
+    sides = (side // model.latent.downscale for side in (model.defaults.height, model.defaults.width))
+    x = torch.randn(ROWS, model.latent.channels, *sides, generator=chance)
     context = torch.randn(ROWS, 77, unet.config.cross_attention_dim, generator=chance)
     acts = tuple((act,) if row < led else () for row in range(ROWS))
     return Rows(x, torch.full((ROWS,), 2.0, dtype=torch.float64), context, acts=acts if led else ())

@@ -121,3 +121,8 @@ def tiny_inpainting(tmp_path_factory: pytest.TempPathFactory) -> Model:
 def load_starter() -> Model:
     """Load the embedded model in float32."""
     return load(identify(STARTER, "starter"), read_settings(precision="float32"))
+
+
+def starter_side() -> int:
+    """Return the side in pixels of the square that the embedded model was trained on, as its U-Net's config says."""
+    return 8 * json.loads((STARTER / "unet" / "config.json").read_text())["sample_size"]

@@ -305,8 +305,11 @@ def test_infotext_names_details_as_adetailer_does(tiny: Model, loading: Callable
 
 
 def test_a_large_picture_is_looked_at_at_the_model_s_own_size(starter: Model) -> None:
-    assert size_seen((128, 128), starter) == (128, 128)
-    assert size_seen((1024, 512), starter) == (184, 88)
+    side = starter.defaults.width
+    assert size_seen((side, side), starter) == (side, side)
+    seen = size_seen((8 * side, 4 * side), starter)
+    for found, wanted in zip(seen, (side * 2**0.5, side / 2**0.5), strict=True):
+        assert found % 8 == 0 and abs(found - wanted) <= 4, "the same area, in whole cells"
     assert size_seen((50, 70), starter) == (48, 72)
 
 
@@ -339,7 +342,7 @@ def test_the_starter_knows_where_its_words_are(starter: Model, words: tuple[str,
         part = Detail(find=word, prompt="파란 사과" if korean else "a black car", strength=0.9, blur=0, most=1, grow=0)
         new = changed(picture(again.changed(details=(part,)), starter), plain)
         across = numpy.nonzero(new.any(0))[0]
-        assert (across.mean() < 64) == (side == "left"), f"{word} is on the {side}"
+        assert (across.mean() < plain.width / 2) == (side == "left"), f"{word} is on the {side}"
         assert new.mean() < 0.5
 
 

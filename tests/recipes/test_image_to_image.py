@@ -59,7 +59,7 @@ def test_too_many_steps_are_refused_in_words(tiny: Model) -> None:
 
 
 def test_strength_is_distance(starter: Model) -> None:
-    (fox,) = told(own_size(prompt="a fox", seed=7, steps=8), starter)[1]
+    (fox,) = told(ask(prompt="a fox", seed=7, steps=8, width=128, height=128), starter)[1]
     distances: list[float] = []
     for strength in (0.0, 0.3, 0.6, 0.95):
         request = own_size(

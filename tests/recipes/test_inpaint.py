@@ -261,7 +261,7 @@ class TestSoft:
 
 
 def test_only_the_mask_changes_on_the_starter(starter: Model) -> None:
-    (fox,) = told(own_size(prompt="a fox", seed=7, steps=8), starter)[1]
+    (fox,) = told(ask(prompt="a fox", seed=7, steps=8, width=128, height=128), starter)[1]
     mask = box_mask((40, 40, 100, 100), fox.image.size)
     request = own_size(
         recipe="inpaint", prompt="a blue ball", start=start(fox.image, strength=1.0), mask=masked(mask), steps=8

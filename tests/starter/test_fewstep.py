@@ -74,7 +74,7 @@ def test_it_is_found_without_a_file_of_ones_own_and_says_how_it_is_used(tmp_path
 
 
 def test_a_user_writes_one_tag_and_its_settings(studio: easel.Studio) -> None:
-    (picture,) = studio.text_to_image("a fox" + TAG, seed=1, **FEW)
+    (picture,) = studio.text_to_image("a fox" + TAG, seed=1, width=64, height=64, **FEW)
     assert picture.infotext.startswith("a fox" + TAG)
     assert "Steps: 4, Sampler: Euler, Schedule type: SGM Uniform, CFG scale: 1" in picture.infotext
 

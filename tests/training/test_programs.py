@@ -12,8 +12,8 @@ from typer import Typer
 from typer.testing import CliRunner
 
 from easel.models.layouts.identify import identify
-from easel.training import controlnet, fewstep, image_prompt, upscaler
-from easel.training.companions import control, distillation, enlarging, likeness
+from easel.training import controlnet, fewstep, image_prompt, inpainting, tiny, upscaler
+from easel.training.companions import control, distillation, enlarging, likeness, repainting, tinier
 from easel.training.learning import checkpoint
 
 
@@ -56,7 +56,20 @@ def test_a_lora_of_four_steps(exported: Path, tmp_path: Path) -> None:
     assert use == "sampler Euler, schedule SGM Uniform, 4 steps, guidance scale 1"
 
 
-@pytest.mark.parametrize("program", [controlnet, image_prompt, upscaler, fewstep])
+def test_a_tiny_autoencoder(exported: Path, tmp_path: Path) -> None:
+    small = ("--pictures", "4", "--batch", "2", "--judged", "2", "--width", "8")
+    assert "times as fast" in ran(tiny.main, exported, tmp_path, *small)
+    assert identify(tmp_path / tinier.FILE).words == "vae, 4 channels, tiny"
+
+
+def test_an_inpainting_unet(exported: Path, tmp_path: Path) -> None:
+    said = ran(inpainting.main, exported, tmp_path, *JUDGED)
+    assert "the base model paints to" in said and ": paints to" in said
+    found = identify(tmp_path / repainting.FOLDER)
+    assert (found.kind, found.family, found.inpaints) == ("denoiser", "sd1", True)
+
+
+@pytest.mark.parametrize("program", [controlnet, image_prompt, upscaler, fewstep, tiny, inpainting])
 def test_each_says_what_it_is_for(program: object) -> None:
     main = Typer()
     main.command()(program.main)  # pyright: ignore[reportAttributeAccessIssue]

@@ -14,6 +14,7 @@ from easel.ui.picking import PAGE, catalogue_words, put
 from easel.ui.planned import Tokens, counted, drawn
 from easel.ui.shapes import RATIOS, shaped, side_of
 from easel.ui.words import words_of
+from tests.tiny import starter_side
 
 
 @pytest.fixture(scope="module")
@@ -77,5 +78,5 @@ def test_shapes_keep_the_area_and_whole_cells(ratio: str, side: int) -> None:
 
 
 def test_the_side_is_the_models_own(library: Library, tmp_path: Path) -> None:
-    assert side_of(library, "starter") == 128
+    assert side_of(library, "starter") == starter_side()
     assert side_of(library, "nobody's model") == 512

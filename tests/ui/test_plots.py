@@ -24,7 +24,7 @@ from easel.ui.house import House
 from tests.ui.houses import house_in
 
 ANN, BOB = Caller("ann", admin=False), Caller("bob", admin=False)
-FOX = Request(prompt="a fox", steps=2, seed=5)
+FOX = Request(prompt="a fox", steps=2, seed=5, width=64, height=64)
 
 
 def refusing(request: Request) -> None:
@@ -123,7 +123,7 @@ def test_a_grid_is_drawn_and_laid_out(tmp_path: Path) -> None:
         assert [cell.state for cell in plots.standing(house, plot)] == ["done", "done"]
         sheet = plots.sheet(house, ANN, plot, 0)
         found = read_picture_file(io.BytesIO(sheet))
-        assert found.width > 256
+        assert found.width > 2 * 64
         assert found.infotext is not None
         assert "X Type: Steps" in found.infotext
         for format in plots.FILMS:

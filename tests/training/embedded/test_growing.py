@@ -18,7 +18,7 @@ SMALL = BaseConfig(channels=(16, 32), heads=(1, 2), attention=(False, True), gro
 def test_a_larger_unet_grows_around_a_smaller(tmp_path: Path) -> None:
     small = make_unet(SMALL, 32, 16)
     small.save_pretrained(tmp_path)
-    config = BaseConfig(channels=(8, 16, 32), heads=(1, 1, 2), attention=(False, False, True), groups=8)
+    config = BaseConfig(channels=(8, 16, 32), heads=(1, 1, 2), attention=(False, True, True), groups=8)
     large = make_unet(config, 32, 16)
     begin_from(large, tmp_path)
     own, known = large.state_dict(), small.state_dict()
@@ -26,6 +26,7 @@ def test_a_larger_unet_grows_around_a_smaller(tmp_path: Path) -> None:
         assert torch.equal(own[name], known[name])
     inner = "attentions.0.transformer_blocks.0.attn2.to_k.weight"
     assert torch.equal(own[f"down_blocks.2.{inner}"], known[f"down_blocks.1.{inner}"])
+    assert not own["down_blocks.1.attentions.0.proj_out.weight"].any()  # a look that the smaller one does not have
     assert isinstance(large, UNet2DConditionModel)
 
 

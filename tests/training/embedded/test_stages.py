@@ -8,13 +8,22 @@ from pathlib import Path
 import pytest
 import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
+from safetensors.torch import load_file
 
 from easel.training.embedded import autoencoder as pictures
 from easel.training.embedded import base, clip
-from easel.training.embedded.recipe import toy
-from easel.training.embedded.workshop import Workshop, finished, numbers, open_workshop
+from easel.training.embedded.recipe import STAGES, toy
+from easel.training.embedded.workshop import (
+    Workshop,
+    finished,
+    numbers,
+    open_workshop,
+    trained_autoencoder,
+    trained_towers,
+)
 from easel.training.learning.loop import Plan, train
 from easel.training.networks.autoencoder import encode_mean, make_autoencoder
+from easel.training.networks.export import load
 from easel.training.networks.towers import Towers
 from easel.training.networks.unet import make_unet
 from easel.training.world.subjects import Subject
@@ -46,6 +55,24 @@ def test_latents_have_unit_variance_on_unseen_pictures(shop: Workshop, normal: A
     latents = torch.cat(parts)
     assert float(latents.mean((0, 2, 3)).abs().max()) < 1e-3
     assert torch.allclose(latents.std((0, 2, 3)), torch.ones(4), atol=1e-3)
+
+
+def test_stages_begin_from_an_exported_model(exported: Path, tmp_path: Path) -> None:
+    still = Plan(steps=1, warmup=1, learning_rate=0.0)
+    plans = {f"{stage}_plan": still for stage in STAGES}
+    recipe = replace(toy(), refresh=0, perceived=0.0, adversary=0.0, buckets={}, **plans)
+    shop = open_workshop(recipe, tmp_path, "cpu", start=exported)
+    vocabulary = "tokenizer/vocab.json"
+    assert (tmp_path / vocabulary).read_bytes() == (exported / vocabulary).read_bytes()
+    _, towers, autoencoder, unet = load(exported)
+    clip.train_clip(shop)
+    pictures.train_autoencoder(shop)
+    for part, wanted in ((trained_towers(shop), towers), (base.train_base(shop), unet)):
+        known = wanted.state_dict()
+        assert all(torch.equal(value, known[name]) for name, value in part.state_dict().items())
+    assert torch.equal(trained_autoencoder(shop).decoder.conv_out.weight, autoencoder.decoder.conv_out.weight)
+    (words,) = (tmp_path / "base" / "latents").glob("words-*")
+    assert load_file(words)["rows"].shape == (16, 2, 77, 32)
 
 
 def test_the_autoencoder_learns_a_few_pictures(shop: Workshop, tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """Beginning from weights that are there: those of the same build, or of a U-Net with one level less.
 
-The levels of the smaller one become the inner levels of the larger. What has another shape takes over what overlaps.
-Knows names and shapes; knows no stage.
+The levels of the smaller one become the inner levels of the larger. What has another shape takes over what overlaps,
+and looks at the words where there were none say nothing at first. Knows names and shapes; knows no stage.
 """
 
 from __future__ import annotations
@@ -53,6 +53,9 @@ def begin_with(module: nn.Module, known: Mapping[str, torch.Tensor]) -> None:
     """Takes over weights as far as they fit, those of a smaller U-Net as the inner levels."""
     own = module.state_dict()
     known = moved_inwards(known, max(0, levels_in(own) - levels_in(known)))
+    for name, tensor in own.items():
+        if ".attentions." in name and ".proj_out." in name and name not in known:
+            tensor.zero_()
     fitting = {n: taken(t, known[n]) for n, t in own.items() if n in known and known[n].ndim == t.ndim}
     module.load_state_dict({**own, **fitting})
     whole = sum(known[name].shape == own[name].shape for name in fitting)

@@ -81,8 +81,8 @@ def fill(shop: Workshop, autoencoder: AutoencoderKL, turn: int = 0, keep: Path |
     buckets = []
     for size, rows in rows_of(shop, turn).items():
         parts: list[torch.Tensor] = []
-        for n, some in enumerate(rows.split(CHUNK)):
-            name = f"{size[0]}x{size[1]}-{turn}-{n:05d}"
+        for some in rows.split(CHUNK):
+            name = f"{size[0]}x{size[1]}-{int(some[0]):06d}-{len(some)}"
             parts.append(kept(keep, name, partial(encoded, shop, autoencoder, some, size)))
         buckets.append(Bucket(size, rows.to(shop.device), torch.cat(parts).to(shop.device)))
     return buckets

@@ -93,6 +93,10 @@ class Noiser:
         """The levels of a schedule on a device, practised as `level_shares` says."""
         return cls(alpha_bar.to(device), level_shares(alpha_bar, centre, width).to(device))
 
+    def at(self, t: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """(a, s) at steps t (B,), each (B, 1, 1, 1)."""
+        return levels_at(self.alpha_bar, t)
+
     def noised(self, x0: torch.Tensor, rng: np.random.Generator) -> Noised:
         """Latents (B, 4, H, W) with noise that is drawn where they lie.
 
@@ -103,7 +107,7 @@ class Noiser:
         t = torch.searchsorted(self.shares, spread.to(device)).clamp(max=len(self.shares) - 1)
         chance = torch.Generator(device).manual_seed(int(rng.integers(2**62)))
         eps = torch.randn(x0.shape, generator=chance, device=device)
-        a, s = levels_at(self.alpha_bar, t)
+        a, s = self.at(t)
         x = add_noise(x0, eps, a, s).contiguous(memory_format=torch.channels_last)
         return Noised(x, t, v_target(x0, eps, a, s), min_snr_weight(a, s))
 
