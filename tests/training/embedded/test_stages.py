@@ -71,7 +71,7 @@ def test_stages_begin_from_an_exported_model(exported: Path, tmp_path: Path) -> 
         known = wanted.state_dict()
         assert all(torch.equal(value, known[name]) for name, value in part.state_dict().items())
     assert torch.equal(trained_autoencoder(shop).decoder.conv_out.weight, autoencoder.decoder.conv_out.weight)
-    (words,) = (tmp_path / "base" / "latents").glob("words-*")
+    (words,) = (tmp_path / "base" / "pool").glob("words-*/*")
     assert load_file(words)["rows"].shape == (16, 2, 77, 32)
 
 
@@ -83,6 +83,17 @@ def test_the_autoencoder_learns_a_few_pictures(shop: Workshop, tmp_path: Path) -
     losses = pictures.make_losses(shop, pair, None)
     train(pair, lambda step: losses(step % 4), Plan(steps=30, warmup=3, learning_rate=5e-3, average=0.8), tmp_path)
     assert pictures.measured(shop, model, 4) > before + 1
+
+
+def test_latents_at_half_their_size_learn_to_give_half_the_picture(shop: Workshop, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    pair = pictures.Pair(make_autoencoder(shop.recipe.autoencoder, shop.recipe.side), adversary=False)
+    losses = pictures.make_losses(replace(shop, recipe=replace(shop.recipe, halved=1.0)), pair, None)
+    with torch.no_grad():
+        before = float(losses(0)["half"])
+    train(pair, lambda step: losses(step % 4), Plan(steps=40, warmup=3, learning_rate=5e-3, average=0.8), tmp_path)
+    with torch.no_grad():
+        assert float(losses(0)["half"]) > before + 1  # dB
 
 
 def test_the_clip_pair_learns_which_words_go_with_which_picture(shop: Workshop, tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
 """The autoencoder stage: distance, the picture tower's features, and a patch discriminator (Esser et al. 2021).
 
 Where there is time for it. Generator and discriminator learn in one step: each sees the other's weights as they are.
+A latent made half as large should give the picture made half as large: then fine grain in it means fine grain, which is
+easier to draw for the U-Net (Kouzelis et al. 2025, Skorokhodov et al. 2025).
 Knows nothing of the base model.
 """
 
@@ -102,6 +104,11 @@ def make_losses(shop: Workshop, pair: Pair, towers: Towers | None, pace: Pace | 
             out = decode(parts.post_quant_conv(mean + noise)).float()
         found = picture_losses(out, pictures)
         loss = found["loss"] + PULL * mean.float().square().mean()
+        if recipe.halved:
+            with torch.autocast(device.type, torch.bfloat16):
+                small = decode(parts.post_quant_conv(F.avg_pool2d(mean, 2))).float()
+            smaller = picture_losses(small, F.avg_pool2d(pictures, 2))
+            loss, found["half"] = loss + recipe.halved * smaller["loss"], smaller["psnr"]
         if towers is not None and recipe.perceived:
             with torch.autocast(device.type, torch.bfloat16):
                 seen = perceived(towers, out, pictures).float()

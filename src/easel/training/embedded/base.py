@@ -42,7 +42,7 @@ def make_losses(
     compiled = torch.compile(unet) if shop.patient else unet
     square = (recipe.side, recipe.side)  # whose forward alone is worth the minute that compiling takes
     text = torch.compile(towers.text) if shop.fast else towers.text
-    keep = None if recipe.refresh else shop.out / "base" / "latents"
+    keep = None if recipe.refresh else shop.out / "base" / "pool"
     known = contexts(shop, towers, keep) if keep else None
     state: dict[int, list[Bucket]] = {}
 

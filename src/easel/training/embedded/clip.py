@@ -17,7 +17,7 @@ from easel.training.embedded.workshop import SEED, STATE, Workshop, numbers
 from easel.training.learning.loop import Losses, progress, train
 from easel.training.learning.objectives import contrastive
 from easel.training.networks.export import load
-from easel.training.networks.towers import LARGEST_SCALE, Towers, text_features
+from easel.training.networks.towers import LARGEST_SCALE, Towers, picture_features, shrink, text_features
 from easel.training.world.deck import NOTHING, Deck
 from easel.training.world.scenes import generator
 
@@ -33,10 +33,13 @@ def tokens_for(deck: Deck, rows: torch.Tensor, turn: int) -> torch.Tensor:
 
 @torch.no_grad()
 def painted(shop: Workshop, count: int, side: int, unseen: bool = False) -> torch.Tensor:
-    """The first `count` scenes as (count, 3, side, side) uint8 on the device."""
+    """The first `count` scenes as (count, 3, side, side) uint8 on the device, painted larger and shrunk.
+
+    Judges shrink whole pictures, and a tower that has practised on pictures painted small sees those badly.
+    """
     deck = shop.unseen if unseen else shop.deck
-    parts = [shop.pictures(rows, (side, side), unseen) for rows in numbers(deck, count, 256)]
-    return torch.cat([((part + 1) * 127.5).round().to(torch.uint8) for part in parts])
+    large = (shop.pictures(rows, (2 * side, 2 * side), unseen) for rows in numbers(deck, count, 256))
+    return torch.cat([((shrink(part, side) + 1) * 127.5).round().to(torch.uint8) for part in large])
 
 
 def lone(deck: Deck) -> torch.Tensor:
@@ -91,8 +94,7 @@ def names_of(shop: Workshop, towers: Towers, english: bool) -> torch.Tensor:
 def naming(shop: Workshop, towers: Towers, count: int = 512) -> dict[str, float]:
     """How often unseen plain scenes with one thing are named right among all subjects: top 1 and 5, each language."""
     rows = lone(shop.unseen).nonzero().flatten()[:count]
-    pictures = shop.pictures(rows, (shop.recipe.clip.side,) * 2, unseen=True)
-    seen = F.normalize(towers.vision(pictures).image_embeds.float(), dim=-1)
+    seen = torch.cat([picture_features(towers, shop.pictures(some, unseen=True)) for some in rows.split(64)])
     wanted = shop.unseen.subject[rows, 0].long()
     report = {}
     for language in ("en", "ko"):

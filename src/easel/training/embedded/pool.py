@@ -6,6 +6,7 @@ ones mostly, and a share of every other bucket. A pool may be filled anew while 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import torch
 from diffusers import AutoencoderKL
+from torch import nn
 
 from easel.training.embedded.workshop import Workshop
 from easel.training.learning import checkpoint
@@ -65,11 +67,20 @@ def spoken(shop: Workshop, towers: Towers, rows: torch.Tensor) -> torch.Tensor:
     return torch.cat(parts).unflatten(0, tokens.shape[:2])
 
 
+def made_by(module: nn.Module) -> str:
+    """Digits that change with a module's weights, so that nothing kept outlives what made it."""
+    digest = hashlib.sha256()
+    for tensor in module.state_dict().values():
+        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()[:8]
+
+
 def contexts(shop: Workshop, towers: Towers, keep: Path) -> torch.Tensor:
-    """Contexts (n, K, 77, width) float16 of the scenes in the pool's first filling, kept in the folder `keep`."""
+    """Contexts (n, K, 77, width) float16 of the scenes in the pool's first filling, kept under the folder `keep`."""
+    keep = keep / f"words-{made_by(towers.text)}"
     count = 1 + max(int(rows.max()) for rows in rows_of(shop, 0).values())
     parts = [
-        kept(keep, f"words-{n:05d}", partial(spoken, shop, towers, rows))
+        kept(keep, f"{n:05d}", partial(spoken, shop, towers, rows))
         for n, rows in enumerate(torch.arange(count).split(SPOKEN))
     ]
     return torch.cat(parts).to(shop.device)
@@ -77,7 +88,8 @@ def contexts(shop: Workshop, towers: Towers, keep: Path) -> torch.Tensor:
 
 @torch.no_grad()
 def fill(shop: Workshop, autoencoder: AutoencoderKL, turn: int = 0, keep: Path | None = None) -> list[Bucket]:
-    """Encode the pool's `turn`-th part. keep: a folder where chunks are kept, and taken from where they are there."""
+    """Encode the pool's `turn`-th part. keep: a folder under which chunks are kept, and taken from if they are there."""
+    keep = keep and keep / f"latents-{made_by(autoencoder.encoder)}"
     buckets = []
     for size, rows in rows_of(shop, turn).items():
         parts: list[torch.Tensor] = []

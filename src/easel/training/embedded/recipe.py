@@ -20,7 +20,8 @@ class Recipe:
     scenes: drawn for the deck; captions: of each. practised: how many subjects, None for all; the first of the list.
     side: pixels of a picture; buckets: further (height, width) that the base model practises, each with a share.
     pool: latents that are kept at once; refresh: steps after which another part of the deck is encoded, 0 for never.
-    crop: pixels of the autoencoder's crops, 0 for whole pictures. adversary: weight of the patch discriminator, 0 for
+    crop: pixels of the autoencoder's crops, 0 for whole pictures. halved: weight of what latents at half their size
+    give, 0 for none. adversary: weight of the patch discriminator, 0 for
     none. perceived: weight of the distance in the picture tower's features, 0 for none.
     eight_bits: whether the U-Net's weights are kept in eight bits, at half the size.
     compiled: whether the U-Net's step is compiled on processor cores too, where a C++ compiler is there.
@@ -44,6 +45,7 @@ class Recipe:
     pool: int = 32_768
     refresh: int = 0
     crop: int = 0
+    halved: float = 0.0
     adversary: float = 0.0
     perceived: float = 0.0
     eight_bits: bool = False
@@ -77,6 +79,7 @@ def card() -> Recipe:
         buckets={(192, 256): 0.06, (256, 192): 0.06, (320, 320): 0.06, (128, 128): 0.06, (192, 320): 0.03},
         pool=131_072,
         refresh=2000,
+        halved=0.5,
         adversary=0.05,
         perceived=0.3,
         eight_bits=True,
@@ -101,6 +104,7 @@ def cores() -> Recipe:
         buckets={(192, 256): 0.05, (256, 192): 0.05},
         pool=12_288,
         crop=96,
+        halved=0.5,
         compiled=True,
     )
 
@@ -127,6 +131,7 @@ def toy() -> Recipe:
         buckets={(32, 64): 0.25},
         pool=16,
         refresh=1,
+        halved=0.5,
         adversary=0.05,
         perceived=0.3,
         eight_bits=True,

@@ -15,21 +15,14 @@ from easel.training.embedded.clip import hit, lone, names_of, naming, painted, t
 from easel.training.embedded.workshop import SEED, Workshop, trained_towers
 from easel.training.learning.loop import Losses, train
 from easel.training.learning.objectives import contrastive
-from easel.training.networks.towers import LARGEST_SCALE, Towers, shrink
+from easel.training.networks.towers import LARGEST_SCALE, Towers
 from easel.training.world.scenes import generator
-
-
-def seen_small(shop: Workshop) -> torch.Tensor:
-    """The deck's pictures at the tower's side (n, 3, side, side) uint8, made twice as large and shrunk as judges do."""
-    side = shop.recipe.clip.side
-    large = painted(shop, len(shop.deck), 2 * side)
-    return torch.cat([shrink(part.float(), side).round().to(torch.uint8) for part in large.split(1024)])
 
 
 def make_losses(shop: Workshop, towers: Towers) -> Callable[[int], Losses]:
     """The loss as a function of the step; the text tower and the temperature stay as they are."""
     config, device = shop.recipe.clip, shop.device
-    pool, whole = seen_small(shop), lone(shop.deck)
+    pool, whole = painted(shop, len(shop.deck), config.side), lone(shop.deck)
     names = [names_of(shop, towers, english) for english in (True, False)]
     scale = towers.scale.detach().clamp(max=LARGEST_SCALE)
 
