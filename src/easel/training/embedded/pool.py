@@ -88,7 +88,7 @@ def contexts(shop: Workshop, towers: Towers, keep: Path) -> torch.Tensor:
 
 @torch.no_grad()
 def fill(shop: Workshop, autoencoder: AutoencoderKL, turn: int = 0, keep: Path | None = None) -> list[Bucket]:
-    """Encode the pool's `turn`-th part. keep: a folder under which chunks are kept, and taken from if they are there."""
+    """Encode the pool's `turn`-th part. keep: a folder under which chunks are kept and found."""
     keep = keep and keep / f"latents-{made_by(autoencoder.encoder)}"
     buckets = []
     for size, rows in rows_of(shop, turn).items():
