@@ -66,7 +66,7 @@ def test_an_inpainting_unet(exported: Path, tmp_path: Path) -> None:
     said = ran(inpainting.main, exported, tmp_path, *JUDGED)
     assert "the base model paints to" in said and ": paints to" in said
     found = identify(tmp_path / repainting.FOLDER)
-    assert (found.kind, found.family, found.inpaints) == ("denoiser", "sd1", True)
+    assert (found.kind, found.family, found.inpaints) == ("denoiser", "sd", True)
 
 
 @pytest.mark.parametrize("program", [controlnet, image_prompt, upscaler, fewstep, tiny, inpainting])
