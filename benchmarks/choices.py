@@ -36,9 +36,12 @@ from easel.models.layouts.identify import identify
 from easel.models.library.names import STARTER
 from easel.recipes import recipes
 from easel.studio import load as open_studio
-from easel.training.evaluate import SEED, judge, make_trials
-from easel.training.export import load as load_trained
-from easel.training.subjects import load_subjects, make_atlas
+from easel.training.companions.opening import PRACTISED
+from easel.training.embedded.judges import Glyphs, Names
+from easel.training.embedded.looking import hits, share
+from easel.training.embedded.trials import EXAM_SEED, make_trials
+from easel.training.networks.export import load as load_trained
+from easel.training.world.source import open_source
 
 PROMPTS = ("a red fox on a blue background", "빨간 사과", "a whale and a cat")
 STEPS = 20
@@ -162,10 +165,12 @@ def multiplications(model: Model, fields: Fields) -> int:
 def few_steps(count: int) -> Table:
     """Return the table of few steps: `count` prompts of the model card's examination, their subjects judged by pixels
     and by the own CLIP; time is that of the first PROMPTS, one after another."""
-    subjects = load_subjects()
-    trials = make_trials(subjects, count)
-    atlas = make_atlas(subjects)
-    tokenizer, towers, *_ = load_trained(STARTER)
+    tokenizer, towers, _, unet = load_trained(STARTER)
+    source = open_source(None, PRACTISED, 8 * int(unet.config["sample_size"]), "cpu")
+    trials = make_trials(source.subjects, count)
+    ones = [number for number, trial in enumerate(trials) if trial.kind == "one"]
+    wanted = torch.tensor([trials[number].scene.things[0].subject for number in ones])
+    judges = Glyphs(source.atlas), Names(towers, tokenizer, source.subjects)
     table = Table(title=f"{count} prompts of the starter, few steps")
     for heading in ("choice", "time", "PSNR median", "worst tenth", "glyph, top 1", "own CLIP, top 1"):
         table.add_column(heading, justify="left" if heading == "choice" else "right")
@@ -175,7 +180,7 @@ def few_steps(count: int) -> Table:
 
         def draw(prompts: Sequence[str], name: str) -> list[Picture]:
             tag = TAG if "LoRA" in name else ""
-            fields = {"steps": STEPS, "sampler": "DPM++ 2M", "seed": SEED, **FEW[name]}
+            fields = {"steps": STEPS, "sampler": "DPM++ 2M", "seed": EXAM_SEED, **FEW[name]}
             return studio.text_to_image([prompt + tag for prompt in prompts], **fields)
 
         for name in FEW:
@@ -186,15 +191,15 @@ def few_steps(count: int) -> Table:
                 times[name] = min(times[name], alone)
     plain, *_ = FEW
     for name, pixels in drawn.items():
-        report = judge(pixels * 2 - 1, trials, towers, tokenizer, atlas, subjects)
+        glyph, own = (share(hits(judge.ranked(pixels[ones] * 2 - 1), wanted, 1)) for judge in judges)
         ratios = sorted(psnr(a, b) for a, b in zip(drawn[plain], pixels, strict=True))
         table.add_row(
             name,
             f"{times[name] / times[plain]:.2f}",
             f"{median(ratios):.1f} dB",
             f"{ratios[len(ratios) // 10]:.1f} dB",
-            f"{report['glyph_top1']:.0%}",
-            f"{report['clip_top1']:.0%}",
+            f"{glyph:.0%}",
+            f"{own:.0%}",
         )
     return table
 

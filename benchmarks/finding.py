@@ -27,12 +27,12 @@ from easel.models.library.names import STARTER
 from easel.post.found import shared
 from easel.recipes.attending import regions_by_words
 from easel.recipes.common import settle
-from easel.training.companions import PRACTISED
-from easel.training.subjects import Subject
+from easel.training.companions.opening import PRACTISED
 from easel.training.world.deck import packed
 from easel.training.world.painting import placed
 from easel.training.world.scenes import PAIR_SIZE, Scene, drawn_thing
 from easel.training.world.source import open_source
+from easel.training.world.subjects import Subject
 
 Ask = Callable[[str, str], str]  # what stands left and what stands right, to the prompt
 ASKED: dict[str, tuple[str, Ask]] = {

@@ -12,7 +12,7 @@ from easel.core.control import Control
 from easel.core.passes import Guidance
 from easel.media.hints import hint_of
 from easel.media.reading import png_bytes
-from easel.training.agreement import edge_agreement
+from easel.training.companions.agreement import edge_agreement
 from tests.endtoend.house import House, ask
 
 STARTER: dict[str, Any] = {

@@ -102,8 +102,8 @@ def test_it_is_transformers_own(folder: Path) -> None:
 @torch.no_grad()
 def test_the_starters_own() -> None:
     """Its pictures are squeezed to 64 x 64 by means of areas, and its vectors are those that it was trained with."""
-    from easel.training.clip import picture_features
-    from easel.training.export import load as load_parts
+    from easel.training.networks.export import load as load_parts
+    from easel.training.networks.towers import picture_features
 
     tower = load_tower(STARTER / "image_encoder", MACHINE)
     image = Image.open(io.BytesIO(picture(1, (128, 128))))

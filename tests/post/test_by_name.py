@@ -91,7 +91,7 @@ def test_unknown_names_are_refused_when_they_are_asked_for(client: EngineClient)
 
 
 def test_the_starters_own_upscaler_is_at_hand_and_beats_bicubic() -> None:
-    """On pictures that the starter drew, made four times smaller; on compositions training/enlarging.py measures."""
+    """On pictures that the starter drew, made smaller; training/companions/enlarging.py measures compositions."""
     settings = read_settings(device="cpu")
     shelf = Shelf(Library(settings), settings)
     sheet = Image.open(STARTER.parent / "sheet.png").convert("RGB").crop((0, 0, 512, 256))

@@ -12,7 +12,7 @@ import easel
 from easel.models.library.names import STARTER
 from tests.tiny import starter_side
 
-# As training/scenes.py paints them; repeated here so that the test does not learn from what it tests.
+# As training/world/scenes.py names them; repeated here so that the test does not learn from what it tests.
 COLOURS = {
     "red": (219, 41, 41),
     "green": (61, 173, 82),

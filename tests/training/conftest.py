@@ -1,4 +1,4 @@
-"""What the training tests share: few subjects, their sprites, and a skip where Debian's packages are not."""
+"""What the training tests share: subjects, a few pictures, a small model, and a skip without Debian's packages."""
 
 from __future__ import annotations
 
@@ -7,58 +7,59 @@ from pathlib import Path
 
 import pytest
 import torch
+from transformers import CLIPTokenizer
 
-from easel.training.autoencoder import make_autoencoder
-from easel.training.base import make_unet
-from easel.training.clip import Towers
-from easel.training.companions import MODEL, PRACTISED
-from easel.training.data import make_levels
-from easel.training.export import export
-from easel.training.recipe import dry_run
-from easel.training.subjects import DataMissing, Subject, annotations_path, font_path, load_subjects, make_atlas
-from easel.training.tokenizer import grammar_text, train_tokenizer
+from easel.training.companions.opening import MODEL, PRACTISED
+from easel.training.embedded.recipe import toy
+from easel.training.embedded.workshop import trained_tokenizer
+from easel.training.networks.autoencoder import make_autoencoder
+from easel.training.networks.export import export
+from easel.training.networks.towers import Towers
+from easel.training.networks.unet import make_unet
 from easel.training.world.source import Source, open_source
+from easel.training.world.subjects import DataMissing, Subject, font_path, load_subjects, world_subjects
 
 
 @pytest.fixture(scope="session")
-def all_subjects() -> tuple[Subject, ...]:
+def every_subject() -> tuple[Subject, ...]:
+    """All that can be drawn."""
     try:
         font_path()
-        annotations_path("en")
-        annotations_path("ko")
+        return world_subjects()
     except DataMissing as missing:
         pytest.skip(str(missing))
+
+
+@pytest.fixture(scope="session")
+def all_subjects(every_subject: tuple[Subject, ...]) -> tuple[Subject, ...]:
+    """Those of the list."""
     return load_subjects()
 
 
 @pytest.fixture(scope="session")
-def subjects(all_subjects: tuple[Subject, ...]) -> tuple[Subject, ...]:
-    return all_subjects[:6]
-
-
-@pytest.fixture(scope="session")
-def levels(subjects: tuple[Subject, ...]) -> list[torch.Tensor]:
-    return make_levels(make_atlas(subjects))
-
-
-@pytest.fixture(scope="session")
-def source(all_subjects: tuple[Subject, ...]) -> Source:
+def source(every_subject: tuple[Subject, ...]) -> Source:
     """Pictures of six subjects at 128 pixels."""
     return open_source(None, 6, 128, "cpu")
 
 
 @pytest.fixture(scope="session")
-def practised(all_subjects: tuple[Subject, ...]) -> Source:
-    """Pictures of what the starter practised, at its side."""
+def practised(every_subject: tuple[Subject, ...]) -> Source:
+    """Pictures of what the embedded model practised, at its side."""
     side = 8 * json.loads((MODEL / "unet" / "config.json").read_text())["sample_size"]
     return open_source(None, PRACTISED, side, "cpu")
 
 
 @pytest.fixture(scope="session")
-def exported(all_subjects: tuple[Subject, ...], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model of toy size with random weights, exported as the starter is."""
-    folder, small = tmp_path_factory.mktemp("exported"), dry_run()
+def tokenizer(every_subject: tuple[Subject, ...], tmp_path_factory: pytest.TempPathFactory) -> CLIPTokenizer:
+    """A tokenizer that has read of six subjects."""
+    return trained_tokenizer(every_subject[:6], tmp_path_factory.mktemp("words") / "tokenizer", 900, 60)
+
+
+@pytest.fixture(scope="session")
+def exported(tokenizer: CLIPTokenizer, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model of toy size for 128 pixels with random weights, exported as the embedded model is."""
+    small = toy()
     torch.manual_seed(0)
-    tokenizer = train_tokenizer(grammar_text(all_subjects[:6], 60), folder / "tokenizer", 900)
-    towers, autoencoder = Towers(small.clip, len(tokenizer)), make_autoencoder(small.autoencoder)
-    return export(folder / "model", tokenizer, towers, autoencoder, make_unet(small.base, 32, 16))
+    towers, autoencoder = Towers(small.clip, len(tokenizer)), make_autoencoder(small.autoencoder, 128)
+    unet = make_unet(small.base, small.clip.text_width, 16)
+    return export(tmp_path_factory.mktemp("exported") / "model", tokenizer, towers, autoencoder, unet)

@@ -1,63 +1,93 @@
-"""The starter's program from fonts to figures at toy size, and what it exports as diffusers and transformers see it."""
+"""The embedded model's program from glyphs to figures at toy size."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from typer import Typer
 from typer.testing import CliRunner
 
-from easel.training import export as exporting
-from easel.training.clip import picture_features, text_features
-from easel.training.starter import Stage, main
-from easel.training.subjects import Subject
+from easel.core.settings import read_settings
+from easel.models.family import load as load_model
+from easel.models.layouts.identify import identify
+from easel.training.embedded.autoencoder import train_autoencoder
+from easel.training.embedded.base import train_base
+from easel.training.embedded.clip import train_clip
+from easel.training.embedded.recipe import STAGES, toy
+from easel.training.embedded.workshop import open_workshop, trained_autoencoder
+from easel.training.learning.checkpoint import load
+from easel.training.learning.loop import Plan
+from easel.training.networks.export import load as load_export
+from easel.training.starter import main
+from easel.training.world.subjects import Subject
+
+
+def run(*arguments: str) -> str:
+    program = Typer()
+    program.command()(main)
+    result = CliRunner().invoke(program, ["--recipe", "toy", *arguments])
+    assert result.exit_code == 0, result.output
+    return result.output
 
 
 @pytest.fixture(scope="module")
-def made(all_subjects: tuple[Subject, ...], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("starter")
-    program = Typer()
-    program.command()(main)
-    result = CliRunner().invoke(program, ["--tiny", "--stage", "all", "--out", str(out)])
-    assert result.exit_code == 0, result.output
+def made(every_subject: tuple[Subject, ...], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("embedded")
+    run("--out", str(out))
     return out
 
 
 def test_every_stage_leaves_its_mark(made: Path) -> None:
-    for name in ("data.png", "evaluation.png", "base/sheet.png", "autoencoder/losses.png", "clip/losses.csv"):
+    for name in ("data.png", "evaluation.png", "base/sheet.png", "autoencoder/sheet.png", "clip/losses.csv"):
         assert (made / name).stat().st_size > 0
+    for stage in STAGES:
+        assert load(made / stage / "state.safetensors")[1]["step"] == 2
     report = json.loads((made / "evaluation.json").read_text())
-    assert set(report) == {"autoencoder", "drawn", "painted", "settings"}
     assert report["painted"]["background_said"] == 1.0 == report["painted"]["glyph_top1"]
+    assert report["drawn"]["frechet"] > 0
 
 
-def test_the_export_is_a_diffusers_folder(made: Path) -> None:
-    folder = made / "model"
-    index = json.loads((folder / "model_index.json").read_text())
-    assert index["_class_name"] == "StableDiffusionPipeline"
-    for name in ("text_encoder", "image_encoder", "tokenizer", "unet", "vae", "scheduler", "feature_extractor"):
-        assert (folder / name).is_dir() and name in index
-    assert max(path.stat().st_size for path in folder.rglob("*") if path.is_file()) < 16_000_000
-    scheduler = json.loads((folder / "scheduler" / "scheduler_config.json").read_text())
-    assert scheduler["prediction_type"] == "v_prediction" and scheduler["beta_end"] == 0.025
-    text = json.loads((folder / "text_encoder" / "config.json").read_text())
-    assert text["eos_token_id"] == text["vocab_size"] - 1
+def test_the_export_is_a_model_that_draws(made: Path) -> None:
+    model = load_model(identify(made / "model"), read_settings(outputs=made))
+    assert (model.defaults.width, model.defaults.height) == (64, 64)
+    weights = load_file(made / "model" / "unet" / "diffusion_pytorch_model.safetensors")
+    assert weights["conv_in.weight"].dtype == torch.float8_e4m3fn
+    assert weights["conv_in.bias"].dtype == torch.float16
+    assert max(path.stat().st_size for path in (made / "model").rglob("*") if path.is_file()) < 16_000_000
 
 
-def test_the_exported_parts_work_together(made: Path) -> None:
-    tokenizer, towers, autoencoder, unet = exporting.load(made / "model")
-    context = towers.text(tokenizer(["여우"], padding="max_length", return_tensors="pt")["input_ids"]).last_hidden_state
-    assert context.shape[1] == 77
-    with torch.no_grad():
-        latent = unet(torch.zeros(1, 4, 16, 16), torch.tensor([5]), context).sample
-        picture = autoencoder.decode(latent / autoencoder.config.scaling_factor).sample
-    assert picture.shape == (1, 3, 128, 128)
-    seen, said = picture_features(towers, picture), text_features(towers, tokenizer, ["a fox"])
-    assert seen.shape == said.shape and abs(float(seen.norm()) - 1) < 1e-4
+def test_a_stage_goes_on_where_it_ended(made: Path) -> None:
+    before = load(made / "clip" / "state.safetensors")[0]["weights"]
+    run("--out", str(made), "--stage", "clip")
+    after = load(made / "clip" / "state.safetensors")[0]["weights"]
+    assert all(torch.equal(before[name], after[name]) for name in before)
 
 
-def test_stages_have_names() -> None:
-    assert [stage.value for stage in Stage][-1] == "all"
+def test_stages_begin_from_an_exported_model(made: Path, tmp_path: Path) -> None:
+    still = Plan(steps=1, warmup=1, learning_rate=0.0)
+    plans = {f"{stage}_plan": still for stage in STAGES}
+    recipe = replace(toy(), refresh=0, perceived=0.0, adversary=0.0, buckets={}, **plans)
+    shop = open_workshop(recipe, tmp_path, "cpu", start=made / "model")
+    assert (tmp_path / "tokenizer" / "merges.txt").read_bytes() == (made / "tokenizer" / "merges.txt").read_bytes()
+    _, towers, autoencoder, unet = load_export(made / "model")
+    for part, wanted in ((train_clip(shop), towers), (train_autoencoder(shop), None), (train_base(shop), unet)):
+        if wanted is not None:
+            known = wanted.state_dict()
+            assert all(torch.equal(value, known[name]) for name, value in part.state_dict().items())
+    own = trained_autoencoder(shop).decoder.conv_out.weight
+    assert torch.equal(own, autoencoder.decoder.conv_out.weight)
+    words = sorted((tmp_path / "base" / "latents").glob("words-*"))
+    assert load_file(words[0])["rows"].shape == (16, 2, 77, 32)
+
+
+def test_a_stage_without_what_it_needs_names_the_other(every_subject: tuple[Subject, ...], tmp_path: Path) -> None:
+    program = Typer()
+    program.command()(main)
+    result = CliRunner().invoke(program, ["--recipe", "toy", "--stage", "base", "--out", str(tmp_path)])
+    assert isinstance(result.exception, FileNotFoundError)
+    assert "run --stage clip first" in str(result.exception)

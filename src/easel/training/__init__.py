@@ -1,4 +1,5 @@
-"""Training programs: data made from fonts, objectives, one loop, checkpoints, and the starter they make.
+"""Training programs, and what they are made of: the world that is drawn, networks, how they learn, and the stages.
 
-With models and adapters the only home of diffusers and transformers.  Serves no request; nothing below imports it.
+Imports go one way: learning < networks < world < embedded, companions < the programs, which lie here. With models and
+adapters the only home of diffusers and transformers. Serves no request; nothing below imports it.
 """

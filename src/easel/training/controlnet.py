@@ -1,6 +1,6 @@
 """Makes the starter's edges ControlNet: `python -m easel.training.controlnet --minutes 50`.
 
-A program alone; what is learned and how stands in control.py.
+A program alone; what is learned and how stands in companions/control.py.
 """
 
 from __future__ import annotations
@@ -11,7 +11,17 @@ from typing import Annotated
 import typer
 
 from easel.models.vendor import answer_mkl
-from easel.training.companions import MODEL, PRACTISED, Device, Kit, ModelFolder, Subjects, Threads, Where, opened
+from easel.training.companions.opening import (
+    MODEL,
+    PRACTISED,
+    Device,
+    Kit,
+    ModelFolder,
+    Subjects,
+    Threads,
+    Where,
+    opened,
+)
 
 
 def main(
@@ -33,8 +43,8 @@ def main(
     """Trains a ControlNet that leads the starter by canny edges; goes on from the last checkpoint."""
     answer_mkl()  # before torch is imported
 
-    from easel.training.control import ControlConfig, train_control
-    from easel.training.loop import Plan
+    from easel.training.companions.control import ControlConfig, train_control
+    from easel.training.learning.loop import Plan
 
     config = ControlConfig(pictures=pictures, batch=batch, judged=judged, steps=steps)
     plan = Plan(minutes=minutes, learning_rate=rate, weight_decay=0.0, average=0.998, sheet_seconds=600)

@@ -1,6 +1,6 @@
 """Makes the starter's LoRA of four steps: `python -m easel.training.fewstep --minutes 60`.
 
-A program alone; what is learned and how stands in distillation.py.
+A program alone; what is learned and how stands in companions/distillation.py.
 """
 
 from __future__ import annotations
@@ -11,7 +11,17 @@ from typing import Annotated
 import typer
 
 from easel.models.vendor import answer_mkl
-from easel.training.companions import MODEL, PRACTISED, Device, Kit, ModelFolder, Subjects, Threads, Where, opened
+from easel.training.companions.opening import (
+    MODEL,
+    PRACTISED,
+    Device,
+    Kit,
+    ModelFolder,
+    Subjects,
+    Threads,
+    Where,
+    opened,
+)
 
 
 def main(
@@ -34,8 +44,8 @@ def main(
     """Distils the starter into a LoRA of four steps; goes on from the last checkpoint."""
     answer_mkl()  # before torch is imported
 
-    from easel.training.distillation import FewStepConfig, distil
-    from easel.training.loop import Plan
+    from easel.training.companions.distillation import FewStepConfig, distil
+    from easel.training.learning.loop import Plan
 
     *parts, source = opened(model, device, threads, subjects, kit)
     plan = Plan(minutes=minutes, learning_rate=rate, warmup=30, weight_decay=0.0, average=0.995)

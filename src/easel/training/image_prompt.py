@@ -1,6 +1,6 @@
 """Makes the starter's image-prompt adapter: `python -m easel.training.image_prompt --minutes 25`.
 
-A program alone; what is learned and how stands in likeness.py.
+A program alone; what is learned and how stands in companions/likeness.py.
 """
 
 from __future__ import annotations
@@ -11,7 +11,17 @@ from typing import Annotated
 import typer
 
 from easel.models.vendor import answer_mkl
-from easel.training.companions import MODEL, PRACTISED, Device, Kit, ModelFolder, Subjects, Threads, Where, opened
+from easel.training.companions.opening import (
+    MODEL,
+    PRACTISED,
+    Device,
+    Kit,
+    ModelFolder,
+    Subjects,
+    Threads,
+    Where,
+    opened,
+)
 
 
 def main(
@@ -33,8 +43,8 @@ def main(
     """Trains an IP-Adapter with which a picture leads the starter; goes on from the last checkpoint."""
     answer_mkl()  # before torch is imported
 
-    from easel.training.likeness import LikenessConfig, train_likeness
-    from easel.training.loop import Plan
+    from easel.training.companions.likeness import LikenessConfig, train_likeness
+    from easel.training.learning.loop import Plan
 
     config = LikenessConfig(pictures=pictures, batch=batch, judged=judged, steps=steps)
     plan = Plan(minutes=minutes, learning_rate=rate, weight_decay=0.0, average=0.998, sheet_seconds=600)

@@ -1,6 +1,6 @@
 """Makes the starter's inpainting variant: `python -m easel.training.inpainting --minutes 40`.
 
-A program alone; what is learned and how stands in repainting.py.
+A program alone; what is learned and how stands in companions/repainting.py.
 """
 
 from __future__ import annotations
@@ -11,7 +11,17 @@ from typing import Annotated
 import typer
 
 from easel.models.vendor import answer_mkl
-from easel.training.companions import MODEL, PRACTISED, Device, Kit, ModelFolder, Subjects, Threads, Where, opened
+from easel.training.companions.opening import (
+    MODEL,
+    PRACTISED,
+    Device,
+    Kit,
+    ModelFolder,
+    Subjects,
+    Threads,
+    Where,
+    opened,
+)
 
 
 def main(
@@ -33,8 +43,8 @@ def main(
     """Trains a U-Net of nine channels that paints under masks; goes on from the last checkpoint."""
     answer_mkl()  # before torch is imported
 
-    from easel.training.loop import Plan
-    from easel.training.repainting import RepaintConfig, train_repainting
+    from easel.training.companions.repainting import RepaintConfig, train_repainting
+    from easel.training.learning.loop import Plan
 
     config = RepaintConfig(pictures=pictures, batch=batch, judged=judged, steps=steps)
     plan = Plan(minutes=minutes, learning_rate=rate, muon=True, warmup=50, average=0.995, sheet_seconds=600)

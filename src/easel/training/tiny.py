@@ -1,6 +1,6 @@
 """Makes the starter's tiny autoencoder: `python -m easel.training.tiny --minutes 20`.
 
-A program alone; what is learned and how stands in tinier.py.
+A program alone; what is learned and how stands in companions/tinier.py.
 """
 
 from __future__ import annotations
@@ -11,7 +11,17 @@ from typing import Annotated
 import typer
 
 from easel.models.vendor import answer_mkl
-from easel.training.companions import MODEL, PRACTISED, Device, Kit, ModelFolder, Subjects, Threads, Where, opened
+from easel.training.companions.opening import (
+    MODEL,
+    PRACTISED,
+    Device,
+    Kit,
+    ModelFolder,
+    Subjects,
+    Threads,
+    Where,
+    opened,
+)
 
 
 def main(
@@ -33,8 +43,8 @@ def main(
     """Trains a quick autoencoder in TAESD's build for the starter's latents; goes on from the last checkpoint."""
     answer_mkl()  # before torch is imported
 
-    from easel.training.loop import Plan
-    from easel.training.tinier import TinyConfig, train_tiny
+    from easel.training.companions.tinier import TinyConfig, train_tiny
+    from easel.training.learning.loop import Plan
 
     _, _, autoencoder, _, source = opened(model, device, threads, subjects, kit)
     config = TinyConfig(width=width, pictures=pictures, batch=batch, judged=judged)

@@ -1,6 +1,6 @@
 """Makes the starter's upscaler: `python -m easel.training.upscaler --minutes 25`.
 
-A program alone; what is learned and how stands in enlarging.py.
+A program alone; what is learned and how stands in companions/enlarging.py.
 """
 
 from __future__ import annotations
@@ -11,7 +11,17 @@ from typing import Annotated
 import typer
 
 from easel.models.vendor import answer_mkl
-from easel.training.companions import MODEL, PRACTISED, Device, Kit, ModelFolder, Subjects, Threads, Where, opened
+from easel.training.companions.opening import (
+    MODEL,
+    PRACTISED,
+    Device,
+    Kit,
+    ModelFolder,
+    Subjects,
+    Threads,
+    Where,
+    opened,
+)
 
 
 def main(
@@ -33,8 +43,8 @@ def main(
     """Trains an upscaler by four in Real-ESRGAN's compact build; goes on from the last checkpoint."""
     answer_mkl()  # before torch is imported
 
-    from easel.training.enlarging import UpscalerConfig, train_upscaler
-    from easel.training.loop import Plan
+    from easel.training.companions.enlarging import UpscalerConfig, train_upscaler
+    from easel.training.learning.loop import Plan
 
     _, _, autoencoder, _, source = opened(model, device, threads, subjects, kit)
     config = UpscalerConfig(features=features, convolutions=convolutions, pictures=pictures, batch=batch)

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from transformers import CLIPTokenizer
 
-from easel.training.subjects import load_subjects
-from easel.training.world.deck import Order, draw_deck, tokens_of
+from easel.training.networks.tokenizer import tokenize
+from easel.training.world.deck import Order, draw_deck
 from easel.training.world.kit import make_kit, read_kit, write_kit
-from easel.training.world.subjects import english_name, things, world_subjects
+from easel.training.world.subjects import Subject, english_name, load_subjects, things
 
 LISTED = """
 # group: Animals & Nature
@@ -31,12 +32,11 @@ def test_only_things_are_subjects() -> None:
     assert list(things(LISTED)) == ["🦊"]
 
 
-def test_about_a_thousand_subjects_each_with_names_of_its_own() -> None:
-    subjects = world_subjects()
+def test_about_a_thousand_subjects_each_with_names_of_its_own(every_subject: tuple[Subject, ...]) -> None:
+    subjects = every_subject
     assert len(subjects) > 1000
     known = load_subjects()
-    led = [s.glyph for s in known if s.drawn], [s.glyph for s in known if not s.drawn]
-    assert [s.glyph for s in subjects[: len(known)]] == [*led[0], *led[1]]
+    assert subjects[: len(known)] == known
     for names in ([s.english[0].lstrip("~") for s in subjects], [s.korean[0] for s in subjects]):
         assert len(set(names)) == len(names)
 
@@ -49,8 +49,8 @@ def test_what_takes_no_article_is_marked(said: str, name: str) -> None:
     assert english_name(said) == name
 
 
-def test_a_kit_is_read_as_it_was_written(tmp_path: Path) -> None:
-    kit = make_kit(world_subjects()[:20])
+def test_a_kit_is_read_as_it_was_written(every_subject: tuple[Subject, ...], tmp_path: Path) -> None:
+    kit = make_kit(every_subject[:20])
     write_kit(kit, tmp_path)
     again = read_kit(tmp_path)
     assert again.subjects == kit.subjects
@@ -63,14 +63,10 @@ def test_a_missing_kit_says_how_it_is_made(tmp_path: Path) -> None:
         read_kit(tmp_path)
 
 
-def test_a_deck_is_the_same_however_it_is_drawn(tmp_path: Path) -> None:
-    from easel.training.embedded.workshop import trained_tokenizer
-
-    subjects = world_subjects()[:6]
-    tokenizer = trained_tokenizer(subjects, tmp_path, 700, 40)
-    order = Order(7, 2, subjects, tmp_path)
+def test_a_deck_is_the_same_however_it_is_drawn(every_subject: tuple[Subject, ...], tokenizer: CLIPTokenizer) -> None:
+    order = Order(7, 2, every_subject[:6], Path(tokenizer.name_or_path))
     whole, part = draw_deck(order, 12), draw_deck(order, 5)
     assert torch.equal(whole.tokens[:5], part.tokens) and torch.equal(whole.box[:5], part.box)
     assert whole.tokens.shape == (12, 2, 77)
     assert len(whole.rows(torch.tensor([3, 4]))) == 2
-    assert torch.equal(tokens_of(tokenizer, ["여우"])[0, :1], whole.tokens[0, 0, :1])
+    assert torch.equal(tokenize(tokenizer, ["여우"], whole=True)[0, :1], whole.tokens[0, 0, :1].long())

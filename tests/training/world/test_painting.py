@@ -1,16 +1,17 @@
-"""Pictures of the 256-pixel world, at any side: things where the scene has them, styles and faults that can be told."""
+"""Pictures at any side: things where the scene has them, styles and faults that can be told."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import pytest
 import torch
 
-from easel.training.evaluate import nearest_background
-from easel.training.scenes import BACKGROUNDS
+from easel.training.embedded.looking import nearest_background
 from easel.training.world.deck import packed
 from easel.training.world.painting import Atlas, make_atlas, paint
-from easel.training.world.scenes import DAMAGES, GROUPS, OWN_GROUND, STYLES, Scene, Thing, scene_at
-from easel.training.world.styles import cosines
+from easel.training.world.scenes import BACKGROUNDS, DAMAGES, GROUPS, OWN_GROUND, STYLES, Scene, Thing, scene_at
+from easel.training.world.styles import FAULTS, PAINTERS, colourise, cosines
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +59,7 @@ def test_every_background_is_the_colour_it_is_called(atlas: Atlas) -> None:
 
 
 def test_a_gradient_goes_from_one_colour_to_the_other(atlas: Atlas) -> None:
-    colours = {"colour": (0.0, 0.0, 0.0), "colour_2": (1.0, 1.0, 1.0)}
+    colours: dict[str, Any] = {"colour": (0.0, 0.0, 0.0), "colour_2": (1.0, 1.0, 1.0)}
     pictures = paint(atlas, packed([Scene((Thing(0),), direction=way, **colours) for way in ("down", "across")]))
     assert pictures[0, :, 0].max() < -0.95 and pictures[0, :, -1].min() > 0.95
     assert pictures[1, :, :, 0].max() < -0.95 and pictures[1, :, :, -1].min() > 0.95
@@ -94,6 +95,17 @@ def test_a_batch_paints_what_each_scene_alone_does(atlas: Atlas) -> None:
     together = paint(atlas, packed(scenes), (64, 64))
     alone = torch.cat([paint(atlas, packed([scene]), (64, 64)) for scene in scenes])
     torch.testing.assert_close(together, alone, atol=1e-4, rtol=0)
+
+
+def test_every_style_and_fault_has_a_painter() -> None:
+    assert set(PAINTERS) == set(STYLES) and set(FAULTS) == set(DAMAGES[1:])
+
+
+def test_a_tint_moves_the_colour_towards_itself(atlas: Atlas) -> None:
+    sprite = atlas.levels[1][2:3].float() / 255
+    blue = colourise(sprite, torch.tensor([[0.1, 0.3, 0.9]]))
+    assert torch.equal(blue[:, 3], sprite[:, 3])
+    assert float(blue[:, 2].sum()) > float(blue[:, 0].sum())
 
 
 def test_the_cosine_transform_is_orthonormal() -> None:

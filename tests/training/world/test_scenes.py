@@ -1,23 +1,12 @@
-"""Scenes and captions of the 256-pixel world: pure functions of their seed, and every word true of what is drawn."""
+"""Scenes are pure functions of their seed and whole; styles and numbers are said as they should."""
 
 from __future__ import annotations
 
 import pytest
 
-from easel.training.captions import ENGLISH_COLOURS, KOREAN_COLOURS
-from easel.training.scenes import generator
-from easel.training.subjects import Subject
-from easel.training.world.captions import (
-    ENGLISH_BAD,
-    ENGLISH_COUNTS,
-    ENGLISH_GOOD,
-    ENGLISH_STYLES,
-    KOREAN_STYLES,
-    english,
-    korean,
-    plural,
-)
-from easel.training.world.scenes import DAMAGES, OWN_GROUND, STYLES, Scene, Thing, draw_scene, scene_at
+from easel.training.world.captions import ENGLISH_STYLES, KOREAN_STYLES, english, korean, plural
+from easel.training.world.scenes import DAMAGES, OWN_GROUND, STYLES, Scene, Thing, draw_scene, generator, scene_at
+from easel.training.world.subjects import Subject
 
 SUBJECTS = (
     Subject("🦊", ("fox",), ("여우",)),
@@ -53,23 +42,6 @@ def test_scenes_are_whole() -> None:
         assert not (scene.background_said and scene.style in OWN_GROUND)
         assert bool(scene.damage) == (scene.quality == "bad")
         assert scene.second or scene.colour == scene.colour_2
-
-
-def test_captions_say_what_is_drawn_and_nothing_else() -> None:
-    for index, scene in enumerate(SCENES):
-        text, words = english(scene, SUBJECTS, generator(9, index)), korean(scene, SUBJECTS, generator(9, index))
-        for thing in scene.things:
-            name = SUBJECTS[thing.subject]
-            assert name.english[0].lstrip("~").rstrip("sh") in text
-            assert name.korean[0] in words
-        if scene.background_said:
-            assert any(colour in text for colour in ENGLISH_COLOURS[scene.background]), text
-            assert any(colour in words for colour in KOREAN_COLOURS[scene.background]), words
-        if scene.count > 1:
-            assert any(f"{count} " in text for count in ENGLISH_COUNTS[scene.count]), text
-        faults = [word for several in ENGLISH_BAD.values() for word in several]
-        assert any(word in text for word in faults) == (scene.quality == "bad"), text
-        assert any(word in text for word in ENGLISH_GOOD) == (scene.quality == "good"), text
 
 
 @pytest.mark.parametrize("style", STYLES[1:])

@@ -3,6 +3,7 @@
 Where there is time for it. Generator and discriminator learn in one step: each sees the other's weights as they are.
 A latent made half as large should give the picture made half as large: then fine grain in it means fine grain, which is
 easier to draw for the U-Net (Kouzelis et al. 2025, Skorokhodov et al. 2025).
+Knows nothing of the base model.
 """
 
 from __future__ import annotations
@@ -16,14 +17,14 @@ from diffusers import AutoencoderKL
 from torch import nn
 from torch.func import functional_call
 
-from easel.training.autoencoder import encode_mean, make_autoencoder, picture_losses, psnr
-from easel.training.clip import Towers, shrink
 from easel.training.embedded.growing import begin_from
 from easel.training.embedded.speed import Pace, flops_of
 from easel.training.embedded.workshop import SEED, STATE, Workshop, finished, numbers, trained_towers
-from easel.training.loop import Losses, progress, train
-from easel.training.scenes import generator
-from easel.training.sheet import write_sheet
+from easel.training.learning.loop import Losses, progress, train
+from easel.training.learning.sheet import write_sheet
+from easel.training.networks.autoencoder import encode_mean, make_autoencoder, picture_losses, psnr
+from easel.training.networks.towers import Towers, shrink
+from easel.training.world.scenes import generator
 
 NOISE_OVER = 2000.0  # steps in which the posterior reaches its width
 ADVERSARY_FROM = 0.4  # share of the stage after which the discriminator is heard
@@ -140,7 +141,7 @@ def train_autoencoder(shop: Workshop) -> AutoencoderKL:
     """Trains (or goes on training) the autoencoder and returns it finished; begins from an exported one that fits."""
     torch.manual_seed(SEED)
     recipe, folder = shop.recipe, shop.out / "autoencoder"
-    autoencoder = make_autoencoder(recipe.autoencoder).to(shop.device)
+    autoencoder = make_autoencoder(recipe.autoencoder, recipe.side).to(shop.device)
     if shop.start is not None and not (folder / STATE).is_file():
         begin_from(autoencoder, shop.start / "vae")
     pair = Pair(autoencoder, recipe.adversary > 0).to(shop.device)

@@ -2,6 +2,7 @@
 
 v-prediction on levels that end in nearly pure noise (Lin et al. 2024), squared errors weighted by min-SNR (Hang et al.
 2023), captions left out now and then for classifier-free guidance (Ho and Salimans 2022).
+Does not know how latents came to be.
 """
 
 from __future__ import annotations
@@ -13,20 +14,18 @@ import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
 from diffusers.models.attention_processor import AttnProcessor
 
-from easel.training.base import BETA_END, BETA_START, SHEET_PROMPTS, STEPS, draw, encode_text, make_unet
-from easel.training.clip import Towers
 from easel.training.embedded.growing import begin_from
 from easel.training.embedded.pool import Bucket, contexts, fill, shares, turns
 from easel.training.embedded.speed import Pace, flops_of
 from easel.training.embedded.workshop import SEED, STATE, Workshop, trained_autoencoder, trained_towers
-from easel.training.export import export
-from easel.training.loop import Losses, train
-from easel.training.objectives import add_noise, alpha_bars, level_shares, levels_at, min_snr_weight, v_target
-from easel.training.scenes import generator
-from easel.training.sheet import write_sheet
+from easel.training.learning.loop import Losses, train
+from easel.training.learning.sheet import write_sheet
+from easel.training.networks.export import export
+from easel.training.networks.towers import Towers
+from easel.training.networks.unet import SHEET_PROMPTS, draw, encode_text, make_unet, noise_levels
+from easel.training.world.scenes import generator
 
-# Of log sigma: four times the pixels of the 128-pixel model hide the same shape under twice the noise.
-CENTRE = 0.8
+CENTRE = 0.8  # of log sigma, where shapes are decided: the more pixels a shape has, the more noise it takes to hide it
 MORE_PROMPTS = (
     "three apples", "고양이 두 마리", "a fox above a pumpkin", "neon sign of a guitar", "an oil painting of a castle",
     "a mosaic of a whale", "line art of a bicycle", "a dragon on a blue to purple gradient background",
@@ -38,13 +37,12 @@ def make_losses(
 ) -> Callable[[int], Losses]:
     """The loss as a function of the step. Each step takes one bucket; the pool is filled anew as the recipe says."""
     recipe, config, device = shop.recipe, shop.recipe.base, shop.device
-    alpha_bar = alpha_bars(STEPS, BETA_START, BETA_END)
-    spread, alpha_bar = level_shares(alpha_bar, CENTRE), alpha_bar.to(device)
+    noiser = noise_levels(device, CENTRE)
     empty = encode_text(towers, shop.tokenizer, [""])[0]
     compiled = torch.compile(unet) if shop.patient else unet
     square = (recipe.side, recipe.side)  # whose forward alone is worth the minute that compiling takes
     text = torch.compile(towers.text) if shop.fast else towers.text
-    keep = None if recipe.refresh else shop.out / "base" / "latents"
+    keep = None if recipe.refresh else shop.out / "base" / "pool"
     known = contexts(shop, towers, keep) if keep else None
     state: dict[int, list[Bucket]] = {}
 
@@ -68,20 +66,12 @@ def make_losses(
         silent = torch.from_numpy(rng.random(config.batch) < config.empty).to(device)
         turn = torch.from_numpy(rng.integers(0, shop.deck.tokens.shape[1], config.batch)).to(device)
         context = torch.where(silent[:, None, None], empty, said(bucket.rows[chosen], turn))
-        # one noise level from each equal share of the practice: the same distribution, less variance
-        even = (torch.arange(config.batch) + torch.from_numpy(rng.random(config.batch))) / config.batch
-        t = torch.searchsorted(spread, even).clamp(max=STEPS - 1).to(device)
-        x0 = bucket.latents[chosen].float()
-        chance = torch.Generator(device).manual_seed(SEED * 1_000_003 + step)
-        eps = torch.randn(x0.shape, generator=chance, device=device)
-        a, s = levels_at(alpha_bar, t)
-        x = add_noise(x0, eps, a, s).contiguous(memory_format=torch.channels_last)
+        noised = noiser.noised(bucket.latents[chosen].float(), rng)
         with torch.autocast(device.type, torch.bfloat16):
-            v = (compiled if bucket.size == square else unet)(x, t, context, return_dict=False)[0]
-        error = (v.float() - v_target(x0, eps, a, s)).square()
+            v = (compiled if bucket.size == square else unet)(noised.x, noised.t, context, return_dict=False)[0]
         if pace is not None:
             pace.step()
-        return {"loss": (error * min_snr_weight(a, s)).mean(), "v": error.mean().detach()}
+        return noised.losses(v)
 
     return losses
 

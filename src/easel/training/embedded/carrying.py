@@ -1,7 +1,7 @@
 """What training leaves as few files of at most 16 MB, and back, for where no larger file may travel.
 
 `python -m easel.training.embedded.carrying pack work/embedded parcel --only model --only evaluation.json` and
-`... unpack parcel work/embedded`.
+`... unpack parcel work/embedded`. Knows files alone.
 """
 
 from __future__ import annotations

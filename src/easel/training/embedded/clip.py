@@ -1,7 +1,7 @@
 """The CLIP stage: both towers on the deck's scenes (Radford et al. 2021), painted once, at the tower's side.
 
 Captions of a scene are taken in turn. Besides whole captions the picture tower learns to name the one subject of plain
-scenes in both languages, from the middle of the stage on.
+scenes in both languages, from the middle of the stage on. Knows no latents.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ from collections.abc import Callable
 import torch
 import torch.nn.functional as F
 
-from easel.training.clip import LARGEST_SCALE, Towers, picture_features, shrink, text_features
 from easel.training.embedded.growing import begin_with
 from easel.training.embedded.speed import Pace, flops_of
 from easel.training.embedded.workshop import SEED, STATE, Workshop, numbers
-from easel.training.export import load
-from easel.training.loop import Losses, progress, train
-from easel.training.objectives import contrastive
-from easel.training.scenes import generator
+from easel.training.learning.loop import Losses, progress, train
+from easel.training.learning.objectives import contrastive
+from easel.training.networks.export import load
+from easel.training.networks.towers import LARGEST_SCALE, Towers, picture_features, shrink, text_features
 from easel.training.world.deck import NOTHING, Deck
+from easel.training.world.scenes import generator
 
 NAMING_FROM = 0.4  # share of the stage after which names are practised too
 

@@ -1,6 +1,7 @@
 """The decoder stage: the autoencoder's decoder goes on alone, on latents as inexact as the base model's.
 
-The latents stay as they are, so that the base model need not know; only the pictures become better.
+The latents stay as they are, so that the base model need not know; only the pictures become better. Knows
+nothing of that model.
 """
 
 from __future__ import annotations
@@ -10,11 +11,11 @@ from collections.abc import Callable
 import torch
 from diffusers import AutoencoderKL
 
-from easel.training.autoencoder import encode_mean, picture_losses
 from easel.training.embedded.autoencoder import cropped, measured
 from easel.training.embedded.workshop import SEED, Workshop, trained_autoencoder
-from easel.training.loop import Losses, train
-from easel.training.scenes import generator
+from easel.training.learning.loop import Losses, train
+from easel.training.networks.autoencoder import encode_mean, picture_losses
+from easel.training.world.scenes import generator
 
 NOISE = 0.1  # of a latent with variance 1
 

@@ -1,6 +1,7 @@
 """The figures on the model's card: `--stage examine`, on fixed prompts, by judges that share no weights.
 
-"drawn" are the model's pictures, "painted" the true compositions: what the judges themselves can see.
+"drawn" are the model's pictures, "painted" the true compositions: what the judges themselves can see. Knows nothing of
+training.
 """
 
 from __future__ import annotations
@@ -9,20 +10,19 @@ import json
 import resource
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import torch
 
-from easel.training.base import draw
-from easel.training.clip import picture_features
 from easel.training.embedded.autoencoder import measured
 from easel.training.embedded.judges import Glyphs, Names, Styles, frechet
+from easel.training.embedded.looking import halves, hits, nearest_background, share
 from easel.training.embedded.trials import Trial, make_trials
 from easel.training.embedded.workshop import Workshop
-from easel.training.evaluate import halves, hits, nearest_background, share
-from easel.training.export import load
-from easel.training.sheet import write_sheet
+from easel.training.learning.sheet import write_sheet
+from easel.training.networks.export import load
+from easel.training.networks.towers import picture_features
+from easel.training.networks.unet import draw
 from easel.training.world.deck import packed
 from easel.training.world.painting import paint
 from easel.training.world.scenes import OWN_GROUND, STYLES
@@ -68,7 +68,6 @@ def examine(shop: Workshop, model: Path, out: Path) -> dict[str, Report]:
     tokenizer, towers, autoencoder, unet = load(model)
     parts = [part.to(shop.device).eval() for part in (towers, autoencoder, unet)]
     towers, autoencoder, unet = parts
-    shop = replace(shop, tokenizer=tokenizer)
     trials = make_trials(shop.subjects, recipe.checks)
     pictures, began = [], time.monotonic()
     for first in range(0, len(trials), BATCH):
@@ -85,7 +84,7 @@ def examine(shop: Workshop, model: Path, out: Path) -> dict[str, Report]:
     )  # fmt: skip
     with torch.enable_grad():
         styles = Styles(shop, steps=recipe.style_steps)
-    glyphs, names = Glyphs(shop.atlas), Names(shop, towers)
+    glyphs, names = Glyphs(shop.atlas), Names(towers, tokenizer, shop.subjects)
     rows = torch.arange(min(FRESH, len(shop.unseen)))
     fresh = [shop.pictures(part, unseen=True) for part in rows.split(BATCH)]
     features = [torch.cat([picture_features(towers, x.to(shop.device)).cpu() for x in xs]) for xs in (pictures, fresh)]

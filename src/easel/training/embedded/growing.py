@@ -1,7 +1,7 @@
 """Beginning from weights that are there: those of the same build, or of a U-Net with one level less.
 
 The levels of the smaller one become the inner levels of the larger. What has another shape takes over what overlaps,
-and looks at the words where there were none say nothing at first.
+and looks at the words where there were none say nothing at first. Knows names and shapes; knows no stage.
 """
 
 from __future__ import annotations

@@ -1,21 +1,24 @@
 """Judges of pictures that share no weights: pixels against every glyph, the model's own CLIP, a classifier of styles.
 
-Each also judges true compositions, so that it is known what it can see.
+Each also judges true compositions, so that it is known what it can see. Knows neither prompts nor figures.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import nn
+from transformers import CLIPTokenizer
 
-from easel.training.clip import Towers, picture_features, text_features
+from easel.training.embedded.looking import border_colour, crop_subject, nearest_background
 from easel.training.embedded.workshop import SEED, Workshop
-from easel.training.evaluate import border_colour, crop_subject, nearest_background
-from easel.training.scenes import BACKGROUNDS, generator
+from easel.training.networks.towers import Towers, picture_features, text_features
 from easel.training.world.deck import packed
 from easel.training.world.painting import Atlas, paint
-from easel.training.world.scenes import STYLES, Scene, Thing, draw_scene
+from easel.training.world.scenes import BACKGROUNDS, STYLES, Scene, Thing, draw_scene, generator
+from easel.training.world.subjects import Subject
 
 SIDE = 128  # pixels at which subjects are cut out and compared
 
@@ -56,9 +59,9 @@ class Glyphs:
 class Names:
     """Ranks subjects by how like pictures are to their names, in both languages together, to the model's own CLIP."""
 
-    def __init__(self, shop: Workshop, towers: Towers) -> None:
-        english = text_features(towers, shop.tokenizer, [s.english[0].lstrip("~") for s in shop.subjects])
-        korean = text_features(towers, shop.tokenizer, [s.korean[0] for s in shop.subjects])
+    def __init__(self, towers: Towers, tokenizer: CLIPTokenizer, subjects: Sequence[Subject]) -> None:
+        english = text_features(towers, tokenizer, [s.english[0].lstrip("~") for s in subjects])
+        korean = text_features(towers, tokenizer, [s.korean[0] for s in subjects])
         self._towers, self._names = towers, F.normalize(english + korean, dim=-1)
 
     def ranked(self, pictures: torch.Tensor) -> torch.Tensor:

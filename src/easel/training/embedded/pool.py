@@ -1,11 +1,12 @@
 """Latents of the deck's scenes, encoded once and kept on the device: what the base model and the decoder learn from.
 
 Their contexts too, where they stay: on processor cores a tenth of a step would be the text tower's otherwise. Square
-ones mostly, and a share of every other bucket. A pool may be filled anew while training goes on.
+ones mostly, and a share of every other bucket. A pool may be filled anew while training goes on. Knows no objective.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -13,11 +14,12 @@ from pathlib import Path
 
 import torch
 from diffusers import AutoencoderKL
-from safetensors.torch import load_file, save_file
+from torch import nn
 
-from easel.training.autoencoder import encode_mean
-from easel.training.clip import Towers
 from easel.training.embedded.workshop import Workshop
+from easel.training.learning import checkpoint
+from easel.training.networks.autoencoder import latents_of
+from easel.training.networks.towers import Towers
 
 CHUNK = 512  # latents in a file; at 32 x 32 about 4 MB
 SPOKEN = 128  # scenes in a file of contexts; three captions of width 256 make 15 MB
@@ -52,13 +54,8 @@ def rows_of(shop: Workshop, turn: int) -> dict[Size, torch.Tensor]:
 
 def encoded(shop: Workshop, autoencoder: AutoencoderKL, rows: torch.Tensor, size: Size) -> torch.Tensor:
     """Scaled latents (n, 4, h, w) float16 of scenes at one size."""
-    parts = []
-    for some in rows.split(64 if shop.fast else 16):
-        pictures = shop.pictures(some, size)
-        with torch.autocast(shop.device.type, torch.bfloat16):
-            mean = encode_mean(autoencoder, pictures)
-        parts.append((mean.float() * autoencoder.config.scaling_factor).half())
-    return torch.cat(parts)
+    parts = rows.split(64 if shop.fast else 16)
+    return torch.cat([latents_of(autoencoder, shop.pictures(some, size)) for some in parts])
 
 
 @torch.no_grad()
@@ -70,11 +67,20 @@ def spoken(shop: Workshop, towers: Towers, rows: torch.Tensor) -> torch.Tensor:
     return torch.cat(parts).unflatten(0, tokens.shape[:2])
 
 
+def made_by(module: nn.Module) -> str:
+    """Digits that change with a module's weights, so that nothing kept outlives what made it."""
+    digest = hashlib.sha256()
+    for tensor in module.state_dict().values():
+        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()[:8]
+
+
 def contexts(shop: Workshop, towers: Towers, keep: Path) -> torch.Tensor:
-    """Contexts (n, K, 77, width) float16 of the scenes in the pool's first filling, kept in the folder `keep`."""
+    """Contexts (n, K, 77, width) float16 of the scenes in the pool's first filling, kept under the folder `keep`."""
+    keep = keep / f"words-{made_by(towers.text)}"
     count = 1 + max(int(rows.max()) for rows in rows_of(shop, 0).values())
     parts = [
-        kept(keep, f"words-{n:05d}", partial(spoken, shop, towers, rows))
+        kept(keep, f"{n:05d}", partial(spoken, shop, towers, rows))
         for n, rows in enumerate(torch.arange(count).split(SPOKEN))
     ]
     return torch.cat(parts).to(shop.device)
@@ -82,7 +88,8 @@ def contexts(shop: Workshop, towers: Towers, keep: Path) -> torch.Tensor:
 
 @torch.no_grad()
 def fill(shop: Workshop, autoencoder: AutoencoderKL, turn: int = 0, keep: Path | None = None) -> list[Bucket]:
-    """Encode the pool's `turn`-th part. keep: a folder where chunks are kept, and taken from where they are there."""
+    """Encode the pool's `turn`-th part. keep: a folder under which chunks are kept and found."""
+    keep = keep and keep / f"latents-{made_by(autoencoder.encoder)}"
     buckets = []
     for size, rows in rows_of(shop, turn).items():
         parts: list[torch.Tensor] = []
@@ -94,17 +101,10 @@ def fill(shop: Workshop, autoencoder: AutoencoderKL, turn: int = 0, keep: Path |
 
 
 def kept(folder: Path | None, name: str, make: Callable[[], torch.Tensor]) -> torch.Tensor:
-    """What `make` gives, from a file of this name where there is one, else written to it whole or not at all."""
+    """What `make` gives, from a file of this name in a folder where it is there; nothing is kept without a folder."""
     if folder is None:
         return make()
-    file = folder / f"{name}.safetensors"
-    if not file.is_file():
-        folder.mkdir(parents=True, exist_ok=True)
-        passing = file.with_suffix(".part")
-        save_file({"rows": make().cpu().contiguous()}, passing)
-        passing.replace(file)
-        print(f"encoded {name}", flush=True)
-    return load_file(file)["rows"]
+    return checkpoint.kept(folder / f"{name}.safetensors", lambda: {"rows": make()})["rows"]
 
 
 def turns(buckets: list[Bucket], wanted: dict[Size, float]) -> Iterator[float]:

@@ -1,13 +1,13 @@
-"""Sizes and plans of every stage: on a card, on processor cores, and at toy size in seconds."""
+"""Sizes and plans of every stage: on a card, on processor cores, and at toy size in seconds. Knows no stage."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from easel.training.autoencoder import AutoencoderConfig
-from easel.training.base import BaseConfig
-from easel.training.clip import ClipConfig
-from easel.training.loop import Plan
+from easel.training.learning.loop import Plan
+from easel.training.networks.autoencoder import AutoencoderConfig
+from easel.training.networks.towers import ClipConfig
+from easel.training.networks.unet import BaseConfig
 
 STAGES = ("clip", "vision", "autoencoder", "base", "decoder")  # that train, in this order
 SHARES = {"clip": 0.14, "vision": 0.06, "autoencoder": 0.22, "base": 0.48, "decoder": 0.1}  # of the budget

@@ -1,4 +1,7 @@
-"""How fast a stage runs and what share that is of what the machine could do at most."""
+"""How fast a stage runs and what share that is of what the machine could do at most.
+
+Knows neither what is computed nor why.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The stages by name, in their order: what each makes of the workshop. `model`: folder of the exported model."""
+"""The stages by name, in their order: what each makes of the workshop. `model`: folder of the exported model.
+
+Knows nothing of how each is done.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +17,8 @@ from easel.training.embedded.decoder import train_decoder
 from easel.training.embedded.examining import examine
 from easel.training.embedded.vision import train_vision
 from easel.training.embedded.workshop import Workshop, trained_autoencoder, trained_towers, trained_unet
-from easel.training.export import export
-from easel.training.sheet import write_sheet
+from easel.training.learning.sheet import write_sheet
+from easel.training.networks.export import export
 from easel.training.world.source import UNSEEN_SEED, said
 
 

@@ -1,6 +1,7 @@
 """The prompts of the examination, fixed by their seed: what each asks for, in words and as a scene.
 
-Half English, half Korean. Of ten prompts four ask for one subject, three for two, three for a style.
+Half English, half Korean. Of ten prompts four ask for one subject, three for two, three for a style. Knows
+no pixels and no judges.
 """
 
 from __future__ import annotations
@@ -8,10 +9,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from easel.training.scenes import BACKGROUNDS, generator, pick
-from easel.training.subjects import Subject
 from easel.training.world.captions import english, korean
-from easel.training.world.scenes import OWN_GROUND, PAIR_SIZE, PAIRS, SIZES, STYLES, Scene, Thing
+from easel.training.world.scenes import (
+    BACKGROUNDS,
+    OWN_GROUND,
+    PAIR_SIZE,
+    PAIRS,
+    SIZES,
+    STYLES,
+    Scene,
+    Thing,
+    generator,
+    pick,
+)
+from easel.training.world.subjects import Subject
 
 EXAM_SEED = 4243
 KINDS = ("one", "two", "style", "one", "two", "style", "one", "two", "style", "one")

@@ -1,7 +1,7 @@
 """The picture tower goes on alone, held to the frozen text tower (Zhai et al. 2022), with every caption and every name.
 
 Naming the one thing of a picture says more than telling captions apart does: one of a few hundred at each step, instead
-of one of those that chance has put together. What the base model is led by stays as it is.
+of one of those that chance has put together. What the base model is led by stays as it is. Knows nothing of that model.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from collections.abc import Callable
 import torch
 import torch.nn.functional as F
 
-from easel.training.clip import LARGEST_SCALE, Towers
 from easel.training.embedded.clip import hit, lone, names_of, naming, painted, tokens_for
 from easel.training.embedded.workshop import SEED, Workshop, trained_towers
-from easel.training.loop import Losses, train
-from easel.training.objectives import contrastive
-from easel.training.scenes import generator
+from easel.training.learning.loop import Losses, train
+from easel.training.learning.objectives import contrastive
+from easel.training.networks.towers import LARGEST_SCALE, Towers
+from easel.training.world.scenes import generator
 
 
 def make_losses(shop: Workshop, towers: Towers) -> Callable[[int], Losses]:

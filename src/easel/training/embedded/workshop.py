@@ -1,6 +1,7 @@
 """What the stages share: the recipe, subjects, atlas and deck, and what earlier stages have trained.
 
-Everything that a stage leaves stands in a folder of its own; whoever needs it reads it from there.
+Everything that a stage leaves stands in a folder of its own; whoever needs it reads it from there. Does not know how
+anything is trained.
 """
 
 from __future__ import annotations
@@ -16,19 +17,18 @@ from diffusers import AutoencoderKL, UNet2DConditionModel
 from torch import nn
 from transformers import CLIPTokenizer
 
-from easel.training import checkpoint
-from easel.training.autoencoder import encode_mean, make_autoencoder, normalise
-from easel.training.base import make_unet
-from easel.training.clip import Towers
 from easel.training.embedded.recipe import Recipe
-from easel.training.scenes import generator
-from easel.training.subjects import Subject
-from easel.training.tokenizer import load_tokenizer, names_text, train_tokenizer
+from easel.training.learning import checkpoint
+from easel.training.networks.autoencoder import encode_mean, make_autoencoder, normalise
+from easel.training.networks.tokenizer import load_tokenizer, train_tokenizer
+from easel.training.networks.towers import Towers
+from easel.training.networks.unet import make_unet
 from easel.training.world.captions import english, korean
 from easel.training.world.deck import Deck, Order, draw_deck
 from easel.training.world.painting import Atlas, make_atlas, paint
-from easel.training.world.scenes import draw_scene
+from easel.training.world.scenes import draw_scene, generator
 from easel.training.world.source import UNSEEN_SEED, kit_of
+from easel.training.world.subjects import Subject
 
 STATE = "state.safetensors"  # of every stage that trains, in its folder
 SEED, GRAMMAR_SEED = 101, 5
@@ -86,7 +86,9 @@ def trained_tokenizer(
             scene = draw_scene(rng, len(subjects))
             yield english(scene, subjects, rng)
             yield korean(scene, subjects, rng)
-        yield from names_text(subjects)
+        for subject in subjects:
+            yield from (name.lstrip("~") for name in (*subject.english, *subject.english_extra))
+            yield from (*subject.korean, *subject.korean_extra)
 
     return train_tokenizer(texts(), folder, size)
 
@@ -127,7 +129,7 @@ def trained_towers(shop: Workshop) -> Towers:
 
 def trained_autoencoder(shop: Workshop) -> AutoencoderKL:
     """The autoencoder as trained so far, its latents with mean 0 and variance 1 in every channel."""
-    autoencoder = make_autoencoder(shop.recipe.autoencoder).to(shop.device)
+    autoencoder = make_autoencoder(shop.recipe.autoencoder, shop.recipe.side).to(shop.device)
     if (shop.out / "decoder" / STATE).is_file():
         averaged(autoencoder, shop.out / "decoder")  # refined from the finished one, so finished too
         return autoencoder

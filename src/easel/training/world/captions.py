@@ -1,4 +1,4 @@
-"""Captions of the 256-pixel world: a scene said in English or Korean words, exactly as it was drawn.
+"""Captions: a scene said in English or Korean words, exactly as it was drawn.
 
 What a caption does not mention is at its usual value. Words for quality go with pictures that are whole, and words for
 faults with pictures that have them, so that habits people have with large models do here what they do there.
@@ -11,28 +11,30 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from easel.training.captions import (
-    ENGLISH_COLOURS,
-    ENGLISH_FRAMES,
-    ENGLISH_PLACES,
-    ENGLISH_SIZES,
-    KOREAN_COLOURS,
-    KOREAN_FRAMES,
-    KOREAN_PLACES,
-    KOREAN_SIZES,
-    and_korean,
-    ends_in_consonant,
-    name_of,
-    with_article,
-)
-from easel.training.captions import ENGLISH_STYLES as FIRST_ENGLISH
-from easel.training.captions import KOREAN_STYLES as FIRST_KOREAN
-from easel.training.scenes import pick
-from easel.training.subjects import Subject
-from easel.training.world.scenes import Scene, Thing
+from easel.training.world.scenes import Scene, Thing, pick
+from easel.training.world.subjects import Subject
 
-ENGLISH_STYLES: dict[str, tuple[str, ...]] = FIRST_ENGLISH | {
+KOREAN_COLOURS: dict[str, tuple[str, ...]] = {
+    "white": ("하얀", "흰", "흰색", "하얀색"),
+    "black": ("검은", "검정", "검은색", "까만"),
+    "red": ("빨간", "빨간색", "붉은"),
+    "orange": ("주황", "주황색", "오렌지색"),
+    "yellow": ("노란", "노란색", "노랑"),
+    "green": ("초록", "초록색", "녹색"),
+    "blue": ("파란", "파란색", "푸른"),
+    "purple": ("보라", "보라색", "보랏빛"),
+    "pink": ("분홍", "분홍색", "핑크색"),
+    "gray": ("회색", "잿빛"),
+    "brown": ("갈색", "밤색"),
+}
+ENGLISH_COLOURS = {name: (name,) for name in KOREAN_COLOURS} | {"gray": ("gray", "grey")}
+ENGLISH_STYLES: dict[str, tuple[str, ...]] = {
     "pixel": ("pixel art of {}", "{}, pixel art", "8-bit {bare}"),
+    "pencil": ("a pencil sketch of {}", "a pencil drawing of {}", "{}, pencil sketch"),
+    "silhouette": ("a silhouette of {}", "{}, silhouette", "the silhouette of {}"),
+    "watercolour": ("a watercolor painting of {}", "{}, watercolor", "a watercolour of {}"),
+    "sepia": ("a sepia picture of {}", "{}, sepia", "an old sepia photo of {}"),
+    "night": ("{} at night", "{}, night", "{} in the night"),
     "lineart": ("line art of {}", "{}, line art", "an outline drawing of {}"),
     "oil": ("an oil painting of {}", "{}, oil painting", "{} painted in oil"),
     "neon": ("neon sign of {}", "{}, neon outline", "glowing neon {bare}"),
@@ -40,8 +42,13 @@ ENGLISH_STYLES: dict[str, tuple[str, ...]] = FIRST_ENGLISH | {
     "mosaic": ("a mosaic of {}", "{}, mosaic", "a tile mosaic of {}"),
     "poster": ("a poster of {}", "{}, poster style", "{}, pop art poster"),
 }
-KOREAN_STYLES: dict[str, tuple[str, ...]] = FIRST_KOREAN | {
+KOREAN_STYLES: dict[str, tuple[str, ...]] = {
     "pixel": ("픽셀 아트 {}", "{}, 픽셀 아트", "도트 그림 {}"),
+    "pencil": ("연필로 그린 {}", "{} 연필 스케치", "{}, 연필 그림"),
+    "silhouette": ("{} 실루엣", "{}, 실루엣", "{}의 실루엣"),
+    "watercolour": ("수채화 {}", "{}, 수채화", "{} 수채화"),
+    "sepia": ("세피아 {}", "{}, 세피아", "세피아 톤의 {}"),
+    "night": ("밤의 {}", "{}, 밤", "밤에 본 {}"),
     "lineart": ("선으로 그린 {}", "{} 선화", "{}, 라인 아트"),
     "oil": ("유화 {}", "{}, 유화", "유화로 그린 {}"),
     "neon": ("네온 {}", "{}, 네온", "네온사인 {}"),
@@ -49,6 +56,14 @@ KOREAN_STYLES: dict[str, tuple[str, ...]] = FIRST_KOREAN | {
     "mosaic": ("모자이크 {}", "{}, 모자이크", "타일로 만든 {}"),
     "poster": ("포스터 {}", "{}, 포스터", "팝아트 {}"),
 }
+ENGLISH_FRAMES = ("a picture of {}", "a sticker of {}", "an icon of {}", "a drawing of {}", "{} sticker", "{} icon")
+KOREAN_FRAMES = ("{} 그림", "{} 스티커", "{} 아이콘", "{} 사진", "{} 이미지")
+ENGLISH_SIZES = {"small": ("small", "little", "tiny"), "big": ("big", "large", "huge")}
+KOREAN_SIZES = {"small": ("작은", "조그만"), "big": ("큰", "커다란")}
+ENGLISH_PLACES = {"left": "on the left", "right": "on the right", "top": "at the top", "bottom": "at the bottom"}
+KOREAN_PLACES = {"left": "왼쪽", "right": "오른쪽", "top": "위쪽", "bottom": "아래쪽"}
+EXTRA_NAMES = 0.04  # share of captions that use a CLDR synonym
+COLOUR_WORDS = {word for words in (*KOREAN_COLOURS.values(), *ENGLISH_COLOURS.values()) for word in words}
 ENGLISH_PAIRS = {
     "across": ("{0} left of {1}", "{0} to the left of {1}", "{1} right of {0}", "{1} to the right of {0}"),
     "upright": ("{0} above {1}", "{1} below {0}", "{0} over {1}", "{1} under {0}"),
@@ -75,6 +90,34 @@ KOREAN_BAD = {
 }
 ENGLISH_GROUNDS = ("{} on a {} background", "{} on a {} background", "{}, {} background", "{} on {}", "{} before {}")
 KOREAN_GROUNDS = ("{1} 배경의 {0}", "{1} 배경의 {0}", "{1} 배경에 {0}", "{0}, {1} 배경", "{0} {1} 배경")
+
+
+def ends_in_consonant(word: str) -> bool:
+    """Whether a Korean word's last syllable has a final consonant, which decides the particle after it."""
+    code = ord(word[-1]) - 0xAC00
+    return 0 <= code < 11172 and code % 28 != 0
+
+
+def and_korean(left: str, right: str, rng: np.random.Generator) -> str:
+    """`left` and `right` joined by the particle that fits."""
+    particle = pick(rng, ("과" if ends_in_consonant(left) else "와", "하고"))
+    return f"{left}{particle} {right}"
+
+
+def name_of(subject: Subject, korean: bool, rng: np.random.Generator) -> str:
+    """One of the subject's names, the usual one most often, seldom a CLDR synonym that names no colour."""
+    usual, extra = (subject.korean, subject.korean_extra) if korean else (subject.english, subject.english_extra)
+    extra = tuple(word for word in extra if not COLOUR_WORDS.intersection(word.replace("-", " ").split()))
+    if extra and rng.random() < EXTRA_NAMES:
+        return pick(rng, extra)
+    return usual[0] if rng.random() < 0.6 else pick(rng, usual)
+
+
+def with_article(name: str, bare: str) -> str:
+    """`bare` with a or an, unless `name` is marked as taking none."""
+    if name.startswith("~"):
+        return bare
+    return f"an {bare}" if bare[0] in "aeiou" and not bare.startswith(("uni", "ufo", "eu")) else f"a {bare}"
 
 
 def english_words(thing: Thing, size_word: str, subjects: Sequence[Subject], rng: np.random.Generator) -> list[str]:

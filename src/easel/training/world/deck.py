@@ -13,13 +13,11 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import torch
-from transformers import CLIPTokenizer
 
-from easel.training.scenes import TINTS, generator
-from easel.training.subjects import Subject
-from easel.training.tokenizer import CONTEXT, load_tokenizer
+from easel.training.networks.tokenizer import CONTEXT, load_tokenizer, tokenize
 from easel.training.world.captions import caption
-from easel.training.world.scenes import DAMAGES, DIRECTIONS, MOST, STYLES, Scene, draw_scene
+from easel.training.world.scenes import DAMAGES, DIRECTIONS, MOST, STYLES, TINTS, Scene, draw_scene, generator
+from easel.training.world.subjects import Subject
 
 TINT_NAMES = ("", *TINTS)
 CHUNK = 4096
@@ -79,12 +77,6 @@ def packed(scenes: Sequence[Scene], tokens: torch.Tensor | None = None) -> Deck:
     )
 
 
-def tokens_of(tokenizer: CLIPTokenizer, texts: Sequence[str]) -> torch.Tensor:
-    """Token numbers (n, 77) int16 of texts."""
-    out = tokenizer(list(texts), padding="max_length", max_length=CONTEXT, truncation=True, return_tensors="pt")
-    return out["input_ids"].to(torch.int16)
-
-
 @dataclass(frozen=True)
 class Order:
     """What a chunk of a deck is drawn from. tokenizer: its folder. weights: how often each subject is chosen."""
@@ -106,7 +98,8 @@ def drawn_chunk(order: Order, part: range) -> Deck:
         scene = draw_scene(rng, len(order.subjects), order.weights)
         scenes.append(scene)
         texts += [caption(scene, order.subjects, rng) for _ in range(order.captions)]
-    return packed(scenes, tokens_of(tokenizer, texts).reshape(len(scenes), order.captions, CONTEXT))
+    tokens = tokenize(tokenizer, texts, whole=True).to(torch.int16)
+    return packed(scenes, tokens.reshape(len(scenes), order.captions, CONTEXT))
 
 
 def draw_deck(order: Order, count: int, processes: int = 1) -> Deck:

@@ -1,6 +1,6 @@
 """A kit of the world's data as files: sheets of glyphs and a table of names, for machines that lack font and tables.
 
-`python -m easel.training.world.kit --out work/kit` writes one. No file is larger than 16 MB.
+`python -m easel.training.world.kit --out work/kit` writes one. No file is larger than 16 MB. Knows no scenes.
 """
 
 from __future__ import annotations
@@ -15,8 +15,7 @@ import torch
 import typer
 from PIL import Image, ImageFont
 
-from easel.training.subjects import FONT_SIZE, SPRITE, Subject, font_path, render
-from easel.training.world.subjects import world_subjects
+from easel.training.world.subjects import FONT_SIZE, SPRITE, Subject, font_path, render, world_subjects
 
 ACROSS = 16  # glyphs side by side on a sheet
 A_SHEET = ACROSS * ACROSS
@@ -75,8 +74,8 @@ def read_kit(folder: Path) -> Kit:
     if not (folder / NAMES).is_file():
         raise FileNotFoundError(f"{folder / NAMES} is not there: run python -m easel.training.world.kit --out {folder}")
     rows = json.loads((folder / NAMES).read_text(encoding="utf-8"))
-    tuples = ("english", "korean", "english_extra", "korean_extra")
-    subjects = tuple(Subject(**{**row, **{name: tuple(row[name]) for name in tuples}}) for row in rows)
+    names = ("english", "korean", "english_extra", "korean_extra")
+    subjects = tuple(Subject(row["glyph"], *(tuple(row[name]) for name in names)) for row in rows)
     cells: list[np.ndarray] = []
     for sheet in range(-(-len(subjects) // A_SHEET)):
         whole = np.asarray(Image.open(folder / f"glyphs-{sheet}.webp").convert("RGBA"))

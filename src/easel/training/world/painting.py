@@ -1,4 +1,7 @@
-"""Decks as pictures: sprites placed by affine sampling, grounds, styles and faults, at any side on any device."""
+"""Decks as pictures: sprites placed by affine sampling, grounds, styles and faults, at any side on any device.
+
+Knows neither words nor where scenes come from.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +10,9 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 
-from easel.training.data import colourise
-from easel.training.scenes import TINTS
 from easel.training.world.deck import NOTHING, Deck
-from easel.training.world.scenes import DIRECTIONS, MOST
-from easel.training.world.styles import styled
+from easel.training.world.scenes import DIRECTIONS, MOST, TINTS
+from easel.training.world.styles import colourise, styled
 
 SIDES = (256, 128, 64)  # of sprites that are kept, the largest first
 

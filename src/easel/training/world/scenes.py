@@ -1,4 +1,4 @@
-"""Scenes at 256 pixels: what a composition shows, drawn at random as a pure function of (seed, index).
+"""Scenes: what a composition shows, drawn at random as a pure function of (seed, index).
 
 A scene is a value; captions.py says it in words and painting.py paints it. Knows neither words nor pixels.
 """
@@ -7,10 +7,34 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
-from easel.training.scenes import BACKGROUNDS, TINTS, generator, pick
+# name -> sRGB in 0..1; the background colours, in the order of their numbers
+BACKGROUNDS: dict[str, tuple[float, float, float]] = {
+    "white": (0.98, 0.98, 0.98),
+    "black": (0.05, 0.05, 0.06),
+    "red": (0.86, 0.16, 0.16),
+    "orange": (0.98, 0.58, 0.14),
+    "yellow": (0.99, 0.87, 0.25),
+    "green": (0.24, 0.68, 0.32),
+    "blue": (0.20, 0.45, 0.90),
+    "purple": (0.55, 0.28, 0.76),
+    "pink": (0.98, 0.66, 0.80),
+    "gray": (0.58, 0.59, 0.61),
+    "brown": (0.50, 0.32, 0.19),
+}
+TINTS: dict[str, tuple[float, float, float]] = {
+    "red": (0.86, 0.12, 0.12),
+    "orange": (0.98, 0.52, 0.08),
+    "yellow": (0.98, 0.82, 0.12),
+    "green": (0.18, 0.66, 0.26),
+    "blue": (0.14, 0.42, 0.92),
+    "purple": (0.55, 0.24, 0.80),
+    "pink": (0.98, 0.50, 0.72),
+    "gray": (0.55, 0.55, 0.57),
+}
 
 # Styles that arithmetic makes, in the order of their numbers; "" is none.
 STYLES = (
@@ -33,6 +57,7 @@ GROUPS: dict[int, tuple[float, tuple[tuple[float, float], ...]]] = {
 PAIRS = {"across": ((0.26, 0.5), (0.74, 0.5)), "upright": ((0.5, 0.26), (0.5, 0.74))}
 PAIR_SIZE = 0.47
 Colour = tuple[float, float, float]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +98,16 @@ class Scene:
     def count(self) -> int:
         """How many of one kind there are."""
         return 1 if self.pair else len(self.things)
+
+
+def generator(seed: int, *indices: int) -> np.random.Generator:
+    """The random numbers that belong to (seed, indices) and to nothing else."""
+    return np.random.default_rng((seed, *indices))
+
+
+def pick(rng: np.random.Generator, items: Sequence[T]) -> T:
+    """One item, all equally likely."""
+    return items[int(rng.integers(len(items)))]
 
 
 def near(name: str, rng: np.random.Generator) -> Colour:

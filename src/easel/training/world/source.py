@@ -11,14 +11,12 @@ from pathlib import Path
 
 import torch
 
-from easel.training.scenes import generator
-from easel.training.subjects import Subject
 from easel.training.world.captions import caption
 from easel.training.world.deck import packed
 from easel.training.world.kit import Kit, make_kit, read_kit
 from easel.training.world.painting import Atlas, make_atlas, paint
-from easel.training.world.scenes import Scene, draw_scene
-from easel.training.world.subjects import world_subjects
+from easel.training.world.scenes import Scene, draw_scene, generator
+from easel.training.world.subjects import Subject, world_subjects
 
 UNSEEN_SEED = 909  # of the stream of compositions that nothing practises
 

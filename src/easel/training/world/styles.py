@@ -1,7 +1,8 @@
-"""Styles and faults of pictures, as arithmetic on tensors of any side on any device.
+"""Tints, styles and faults of pictures, as arithmetic on tensors of any side on any device.
 
 A style gets the things on a clear ground, premultiplied (B, 4, H, W), and the ground (B, 3, H, W), all in 0..1, and
 gives pictures (B, 3, H, W). Lengths are in fractions of the shorter side, so that every side shows the same.
+Knows neither scenes nor sprites, only the numbers of styles and faults.
 """
 
 from __future__ import annotations
@@ -12,10 +13,10 @@ from collections.abc import Callable
 import torch
 import torch.nn.functional as F
 
-from easel.training.data import luminance, over
 from easel.training.world.scenes import DAMAGES, STYLES
 
 Style = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+LUMA = (0.299, 0.587, 0.114)
 SEPIA = ((0.24, 0.16, 0.09), (0.98, 0.91, 0.76))  # where black and white go
 SKY, MOON = (0.05, 0.07, 0.20), (0.50, 0.55, 0.80)
 DARK = (0.03, 0.02, 0.07)
@@ -29,6 +30,27 @@ def unit(x: torch.Tensor, parts: int) -> int:
 def colour(value: tuple[float, float, float], like: torch.Tensor) -> torch.Tensor:
     """A colour as (1, 3, 1, 1)."""
     return torch.tensor(value, device=like.device, dtype=like.dtype).view(1, 3, 1, 1)
+
+
+def luminance(rgb: torch.Tensor) -> torch.Tensor:
+    """Brightness (B, 1, H, W) of colours (B, 3, H, W)."""
+    weights = torch.tensor(LUMA, device=rgb.device, dtype=rgb.dtype).view(1, 3, 1, 1)
+    return (rgb * weights).sum(1, keepdim=True)
+
+
+def colourise(sprite: torch.Tensor, tint: torch.Tensor) -> torch.Tensor:
+    """A premultiplied sprite (B, 4, H, W) in shades of `tint` (B, 3): black, the tint at mid brightness, then white."""
+    alpha = sprite[:, 3:]
+    light = luminance(sprite[:, :3] / alpha.clamp_min(1e-4)).clamp(0, 1)
+    colour = tint.view(-1, 3, 1, 1)
+    low = colour * (light / 0.6).clamp(max=1) ** 0.8
+    high = (light - 0.6).clamp_min(0) / 0.4
+    return torch.cat([(low + (1 - low) * high * 0.75) * alpha, alpha], 1)
+
+
+def over(front: torch.Tensor, back: torch.Tensor) -> torch.Tensor:
+    """A premultiplied picture (B, 4, H, W) laid over colours (B, 3, H, W)."""
+    return front[:, :3] + back * (1 - front[:, 3:])
 
 
 def blur(x: torch.Tensor, radius: int) -> torch.Tensor:

@@ -1,0 +1,139 @@
+"""Each stage learns at toy size: the autoencoder, the towers and the U-Net; a stopped U-Net goes on bit for bit."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from diffusers import AutoencoderKL, UNet2DConditionModel
+from safetensors.torch import load_file
+
+from easel.training.embedded import autoencoder as pictures
+from easel.training.embedded import base, clip
+from easel.training.embedded.recipe import STAGES, toy
+from easel.training.embedded.workshop import (
+    Workshop,
+    finished,
+    numbers,
+    open_workshop,
+    trained_autoencoder,
+    trained_towers,
+)
+from easel.training.learning.loop import Plan, train
+from easel.training.networks.autoencoder import encode_mean, make_autoencoder
+from easel.training.networks.export import load
+from easel.training.networks.towers import Towers
+from easel.training.networks.unet import make_unet
+from easel.training.world.subjects import Subject
+
+
+@pytest.fixture(scope="module")
+def shop(every_subject: tuple[Subject, ...], tmp_path_factory: pytest.TempPathFactory) -> Workshop:
+    recipe = replace(toy(), refresh=0, perceived=0.0, adversary=0.0, buckets={}, pool=8)
+    return open_workshop(recipe, tmp_path_factory.mktemp("shop"), "cpu")
+
+
+@pytest.fixture(scope="module")
+def towers(shop: Workshop) -> Towers:
+    torch.manual_seed(0)
+    return Towers(shop.recipe.clip, len(shop.tokenizer)).requires_grad_(False).eval()
+
+
+@pytest.fixture(scope="module")
+def normal(shop: Workshop) -> AutoencoderKL:
+    """A random autoencoder with latents as the base model gets them."""
+    torch.manual_seed(0)
+    model = make_autoencoder(shop.recipe.autoencoder, shop.recipe.side).requires_grad_(False).eval()
+    return finished(shop, model)
+
+
+@torch.no_grad()
+def test_latents_have_unit_variance_on_unseen_pictures(shop: Workshop, normal: AutoencoderKL) -> None:
+    parts = [encode_mean(normal, shop.pictures(rows, unseen=True)) for rows in numbers(shop.unseen, 256, 16)]
+    latents = torch.cat(parts)
+    assert float(latents.mean((0, 2, 3)).abs().max()) < 1e-3
+    assert torch.allclose(latents.std((0, 2, 3)), torch.ones(4), atol=1e-3)
+
+
+def test_stages_begin_from_an_exported_model(exported: Path, tmp_path: Path) -> None:
+    still = Plan(steps=1, warmup=1, learning_rate=0.0)
+    plans = {f"{stage}_plan": still for stage in STAGES}
+    recipe = replace(toy(), refresh=0, perceived=0.0, adversary=0.0, buckets={}, **plans)
+    shop = open_workshop(recipe, tmp_path, "cpu", start=exported)
+    vocabulary = "tokenizer/vocab.json"
+    assert (tmp_path / vocabulary).read_bytes() == (exported / vocabulary).read_bytes()
+    _, towers, autoencoder, unet = load(exported)
+    clip.train_clip(shop)
+    pictures.train_autoencoder(shop)
+    for part, wanted in ((trained_towers(shop), towers), (base.train_base(shop), unet)):
+        known = wanted.state_dict()
+        assert all(torch.equal(value, known[name]) for name, value in part.state_dict().items())
+    assert torch.equal(trained_autoencoder(shop).decoder.conv_out.weight, autoencoder.decoder.conv_out.weight)
+    (words,) = (tmp_path / "base" / "pool").glob("words-*/*")
+    assert load_file(words)["rows"].shape == (16, 2, 77, 32)
+
+
+def test_the_autoencoder_learns_a_few_pictures(shop: Workshop, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    model = make_autoencoder(shop.recipe.autoencoder, shop.recipe.side)
+    before = pictures.measured(shop, model, 4)
+    pair = pictures.Pair(model, adversary=False)
+    losses = pictures.make_losses(shop, pair, None)
+    train(pair, lambda step: losses(step % 4), Plan(steps=30, warmup=3, learning_rate=5e-3, average=0.8), tmp_path)
+    assert pictures.measured(shop, model, 4) > before + 1
+
+
+def test_latents_at_half_their_size_learn_to_give_half_the_picture(shop: Workshop, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    pair = pictures.Pair(make_autoencoder(shop.recipe.autoencoder, shop.recipe.side), adversary=False)
+    losses = pictures.make_losses(replace(shop, recipe=replace(shop.recipe, halved=1.0)), pair, None)
+    with torch.no_grad():
+        before = float(losses(0)["half"])
+    train(pair, lambda step: losses(step % 4), Plan(steps=40, warmup=3, learning_rate=5e-3, average=0.8), tmp_path)
+    with torch.no_grad():
+        assert float(losses(0)["half"]) > before + 1  # dB
+
+
+def test_the_clip_pair_learns_which_words_go_with_which_picture(shop: Workshop, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    pair = Towers(shop.recipe.clip, len(shop.tokenizer))
+    losses = clip.make_losses(shop, pair)
+    before = float(losses(0)["loss"].detach())
+    train(pair, lambda step: losses(step % 3), Plan(steps=60, warmup=3, learning_rate=3e-3, average=0.8), tmp_path)
+    assert float(losses(0)["loss"].detach()) < 0.8 * before
+
+
+def fresh(shop: Workshop) -> UNet2DConditionModel:
+    torch.manual_seed(0)
+    return make_unet(shop.recipe.base, shop.recipe.clip.text_width, shop.recipe.side // 8)
+
+
+def test_the_base_model_learns_a_few_latents(
+    shop: Workshop, towers: Towers, normal: AutoencoderKL, tmp_path: Path
+) -> None:
+    unet = fresh(shop)
+    losses = base.make_losses(shop, unet, towers, normal)
+
+    @torch.no_grad()
+    def total() -> float:
+        return sum(float(losses(step)["loss"]) for step in range(1000, 1004))
+
+    before = total()
+    train(unet, losses, Plan(steps=50, warmup=3, learning_rate=4e-3, average=0.8), tmp_path)
+    assert total() < 0.9 * before
+
+
+def test_a_resumed_unet_equals_a_straight_one_bit_for_bit(
+    shop: Workshop, towers: Towers, normal: AutoencoderKL, tmp_path: Path
+) -> None:
+    results = []
+    for name, stops in (("straight", (None,)), ("resumed", (3, None))):
+        unet = fresh(shop)
+        for stop in stops:
+            unet = fresh(shop)
+            losses = base.make_losses(shop, unet, towers, normal)
+            train(unet, losses, Plan(steps=6, warmup=2, learning_rate=1e-3), tmp_path / name, stop_at=stop)
+        results.append(unet.state_dict())
+    assert all(torch.equal(value, results[1][name]) for name, value in results[0].items())
