@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,14 +14,8 @@ from typer.testing import CliRunner
 from easel.core.settings import read_settings
 from easel.models.family import load as load_model
 from easel.models.layouts.identify import identify
-from easel.training.embedded.autoencoder import train_autoencoder
-from easel.training.embedded.base import train_base
-from easel.training.embedded.clip import train_clip
-from easel.training.embedded.recipe import STAGES, toy
-from easel.training.embedded.workshop import open_workshop, trained_autoencoder
+from easel.training.embedded.recipe import STAGES
 from easel.training.learning.checkpoint import load
-from easel.training.learning.loop import Plan
-from easel.training.networks.export import load as load_export
 from easel.training.starter import main
 from easel.training.world.subjects import Subject
 
@@ -66,23 +59,6 @@ def test_a_stage_goes_on_where_it_ended(made: Path) -> None:
     run("--out", str(made), "--stage", "clip")
     after = load(made / "clip" / "state.safetensors")[0]["weights"]
     assert all(torch.equal(before[name], after[name]) for name in before)
-
-
-def test_stages_begin_from_an_exported_model(made: Path, tmp_path: Path) -> None:
-    still = Plan(steps=1, warmup=1, learning_rate=0.0)
-    plans = {f"{stage}_plan": still for stage in STAGES}
-    recipe = replace(toy(), refresh=0, perceived=0.0, adversary=0.0, buckets={}, **plans)
-    shop = open_workshop(recipe, tmp_path, "cpu", start=made / "model")
-    assert (tmp_path / "tokenizer" / "merges.txt").read_bytes() == (made / "tokenizer" / "merges.txt").read_bytes()
-    _, towers, autoencoder, unet = load_export(made / "model")
-    for part, wanted in ((train_clip(shop), towers), (train_autoencoder(shop), None), (train_base(shop), unet)):
-        if wanted is not None:
-            known = wanted.state_dict()
-            assert all(torch.equal(value, known[name]) for name, value in part.state_dict().items())
-    own = trained_autoencoder(shop).decoder.conv_out.weight
-    assert torch.equal(own, autoencoder.decoder.conv_out.weight)
-    words = sorted((tmp_path / "base" / "latents").glob("words-*"))
-    assert load_file(words[0])["rows"].shape == (16, 2, 77, 32)
 
 
 def test_a_stage_without_what_it_needs_names_the_other(every_subject: tuple[Subject, ...], tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ class Stage(enum.StrEnum):
     CLIP = "clip"
     VISION = "vision"
     AUTOENCODER = "autoencoder"
+    HALF = "half"
     BASE = "base"
     DECODER = "decoder"
     EXPORT = "export"

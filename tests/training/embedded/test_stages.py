@@ -12,6 +12,8 @@ from safetensors.torch import load_file
 
 from easel.training.embedded import autoencoder as pictures
 from easel.training.embedded import base, clip
+from easel.training.embedded.half import train_half
+from easel.training.embedded.practising import make_batches, make_losses
 from easel.training.embedded.recipe import STAGES, toy
 from easel.training.embedded.workshop import (
     Workshop,
@@ -67,6 +69,7 @@ def test_stages_begin_from_an_exported_model(exported: Path, tmp_path: Path) -> 
     _, towers, autoencoder, unet = load(exported)
     clip.train_clip(shop)
     pictures.train_autoencoder(shop)
+    assert train_half(shop) is None  # the exported model has all levels
     for part, wanted in ((trained_towers(shop), towers), (base.train_base(shop), unet)):
         known = wanted.state_dict()
         assert all(torch.equal(value, known[name]) for name, value in part.state_dict().items())
@@ -114,7 +117,7 @@ def test_the_base_model_learns_a_few_latents(
     shop: Workshop, towers: Towers, normal: AutoencoderKL, tmp_path: Path
 ) -> None:
     unet = fresh(shop)
-    losses = base.make_losses(shop, unet, towers, normal)
+    losses = make_losses(shop, unet, make_batches(shop, towers, normal))
 
     @torch.no_grad()
     def total() -> float:
@@ -133,7 +136,7 @@ def test_a_resumed_unet_equals_a_straight_one_bit_for_bit(
         unet = fresh(shop)
         for stop in stops:
             unet = fresh(shop)
-            losses = base.make_losses(shop, unet, towers, normal)
+            losses = make_losses(shop, unet, make_batches(shop, towers, normal))
             train(unet, losses, Plan(steps=6, warmup=2, learning_rate=1e-3), tmp_path / name, stop_at=stop)
         results.append(unet.state_dict())
     assert all(torch.equal(value, results[1][name]) for name, value in results[0].items())

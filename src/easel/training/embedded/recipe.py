@@ -9,8 +9,15 @@ from easel.training.networks.autoencoder import AutoencoderConfig
 from easel.training.networks.towers import ClipConfig
 from easel.training.networks.unet import BaseConfig
 
-STAGES = ("clip", "vision", "autoencoder", "base", "decoder")  # that train, in this order
-SHARES = {"clip": 0.14, "vision": 0.06, "autoencoder": 0.22, "base": 0.48, "decoder": 0.1}  # of the budget
+STAGES = ("clip", "vision", "autoencoder", "half", "base", "decoder")  # that train, in this order
+SHARES = {
+    "clip": 0.14,
+    "vision": 0.06,
+    "autoencoder": 0.22,
+    "half": 0.12,
+    "base": 0.38,
+    "decoder": 0.08,
+}  # of the budget
 
 
 @dataclass(frozen=True)
@@ -20,6 +27,7 @@ class Recipe:
     scenes: drawn for the deck; captions: of each. practised: how many subjects, None for all; the first of the list.
     side: pixels of a picture; buckets: further (height, width) that the base model practises, each with a share.
     pool: latents that are kept at once; refresh: steps after which another part of the deck is encoded, 0 for never.
+    settling_plan: of the levels outside alone, once the base stage has grown them round those inside.
     crop: pixels of the autoencoder's crops, 0 for whole pictures. halved: weight of what latents at half their size
     give, 0 for none. adversary: weight of the patch discriminator, 0 for
     none. perceived: weight of the distance in the picture tower's features, 0 for none.
@@ -38,6 +46,8 @@ class Recipe:
     clip_plan: Plan
     vision_plan: Plan
     autoencoder_plan: Plan
+    half_plan: Plan
+    settling_plan: Plan
     base_plan: Plan
     decoder_plan: Plan
     side: int = 256
@@ -74,7 +84,9 @@ def card() -> Recipe:
         clip_plan=Plan(minutes=4, learning_rate=1e-3, betas=(0.9, 0.98), weight_decay=0.05, average=0.998),
         vision_plan=Plan(minutes=1, learning_rate=1e-3, muon=True, weight_decay=0.05, average=0.995),
         autoencoder_plan=Plan(minutes=6, learning_rate=8e-4, betas=(0.9, 0.95), average=0.999),
-        base_plan=Plan(minutes=14, learning_rate=1.5e-3, muon=True, warmup=300, average=0.9995, sheet_seconds=120),
+        half_plan=Plan(minutes=4, learning_rate=1.5e-3, muon=True, warmup=300, average=0.9995, sheet_seconds=60),
+        settling_plan=Plan(minutes=0.5, learning_rate=2e-3, muon=True, average=0.99),
+        base_plan=Plan(minutes=11, learning_rate=1.5e-3, muon=True, warmup=300, average=0.9995, sheet_seconds=120),
         decoder_plan=Plan(minutes=2, learning_rate=4e-4, betas=(0.9, 0.95), average=0.998),
         buckets={(192, 256): 0.06, (256, 192): 0.06, (320, 320): 0.06, (128, 128): 0.06, (192, 320): 0.03},
         pool=131_072,
@@ -99,7 +111,9 @@ def cores() -> Recipe:
         clip_plan=Plan(minutes=25, learning_rate=3e-4, betas=(0.9, 0.98), weight_decay=0.05, average=0.998),
         vision_plan=Plan(minutes=35, learning_rate=1e-3, muon=True, weight_decay=0.05, average=0.995),
         autoencoder_plan=Plan(minutes=50, learning_rate=1e-3, betas=(0.9, 0.98), muon=True, average=0.998),
-        base_plan=Plan(minutes=90, learning_rate=1.2e-3, muon=True, warmup=100, average=0.996, sheet_seconds=1200),
+        half_plan=Plan(minutes=30, learning_rate=2.5e-4, muon=True, warmup=30, average=0.995, sheet_seconds=600),
+        settling_plan=Plan(minutes=5, learning_rate=2e-3, muon=True, warmup=20, average=0.98),
+        base_plan=Plan(minutes=90, learning_rate=4e-4, muon=True, warmup=50, average=0.996, sheet_seconds=1200),
         decoder_plan=Plan(minutes=20, learning_rate=5e-4, betas=(0.9, 0.98), muon=True, average=0.998),
         buckets={(192, 256): 0.05, (256, 192): 0.05},
         pool=12_288,
@@ -125,6 +139,8 @@ def toy() -> Recipe:
         clip_plan=plan,
         vision_plan=plan,
         autoencoder_plan=plan,
+        half_plan=plan,
+        settling_plan=plan,
         base_plan=plan,
         decoder_plan=plan,
         side=64,

@@ -15,6 +15,7 @@ from easel.training.embedded.base import train_base
 from easel.training.embedded.clip import train_clip
 from easel.training.embedded.decoder import train_decoder
 from easel.training.embedded.examining import examine
+from easel.training.embedded.half import train_half
 from easel.training.embedded.vision import train_vision
 from easel.training.embedded.workshop import Workshop, trained_autoencoder, trained_towers, trained_unet
 from easel.training.learning.sheet import write_sheet
@@ -44,6 +45,11 @@ def learn_pictures(shop: Workshop, model: Path) -> None:
     train_autoencoder(shop)
 
 
+def learn_small(shop: Workshop, model: Path) -> None:
+    """Trains the U-Net's inner levels."""
+    train_half(shop)
+
+
 def learn_drawing(shop: Workshop, model: Path) -> None:
     """Trains the U-Net."""
     train_base(shop)
@@ -70,6 +76,7 @@ RUNS: dict[str, Callable[[Workshop, Path], None]] = {
     "clip": learn_words,
     "vision": learn_to_see,
     "autoencoder": learn_pictures,
+    "half": learn_small,
     "base": learn_drawing,
     "decoder": refine,
     "export": write,
