@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from easel.training.embedded import autoencoder as pictures
 from easel.training.embedded import base, clip
 from easel.training.embedded.half import train_half
-from easel.training.embedded.practising import make_batches, make_losses
+from easel.training.embedded.practising import chosen, make_batches, make_losses
 from easel.training.embedded.recipe import STAGES, toy
 from easel.training.embedded.workshop import (
     Workshop,
@@ -28,6 +28,7 @@ from easel.training.networks.autoencoder import encode_mean, make_autoencoder
 from easel.training.networks.export import load
 from easel.training.networks.towers import Towers
 from easel.training.networks.unet import make_unet
+from easel.training.world.scenes import generator
 from easel.training.world.subjects import Subject
 
 
@@ -140,3 +141,11 @@ def test_a_resumed_unet_equals_a_straight_one_bit_for_bit(
             train(unet, losses, Plan(steps=6, warmup=2, learning_rate=1e-3), tmp_path / name, stop_at=stop)
         results.append(unet.state_dict())
     assert all(torch.equal(value, results[1][name]) for name, value in results[0].items())
+
+
+def test_plain_things_take_their_share_of_a_batch() -> None:
+    plain = torch.arange(100) % 5 == 0
+    assert plain[chosen(generator(0), 64, plain, 1.0)].all()
+    assert 0.5 < float(plain[chosen(generator(0), 4000, plain, 0.5)].float().mean()) < 0.7  # 0.5 + 0.5 / 5
+    assert 0.15 < float(plain[chosen(generator(0), 4000, plain, 0.0)].float().mean()) < 0.25
+    assert chosen(generator(0), 8, torch.zeros(3, dtype=torch.bool), 0.9).max() < 3

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from diffusers import AutoencoderKL, UNet2DConditionModel
@@ -43,6 +44,16 @@ class Batch:
     noised: Noised
     context: torch.Tensor
     square: bool
+
+
+def chosen(rng: np.random.Generator, count: int, plain: torch.Tensor, share: float) -> torch.Tensor:
+    """`count` numbers below n, each for a share among those that `plain` (n,) bool marks, if any; else among all."""
+    among = torch.from_numpy(rng.integers(0, len(plain), count)).to(plain.device)
+    marked = torch.nonzero(plain)[:, 0]
+    if share == 0 or len(marked) == 0:
+        return among
+    some = torch.from_numpy(rng.integers(0, len(marked), count)).to(plain.device)
+    return torch.where(torch.from_numpy(rng.random(count) < share).to(plain.device), marked[some], among)
 
 
 def make_batches(shop: Workshop, towers: Towers, autoencoder: AutoencoderKL, shrink: int = 1) -> Callable[[int], Batch]:
@@ -76,11 +87,11 @@ def make_batches(shop: Workshop, towers: Towers, autoencoder: AutoencoderKL, shr
     def batch(step: int) -> Batch:
         rng, buckets = generator(SEED, 4, step), pool(step)
         bucket = buckets[min(bisect_right(list(turns(buckets, shares(shop))), rng.random()), len(buckets) - 1)]
-        chosen = torch.from_numpy(rng.integers(0, len(bucket.rows), config.batch)).to(device)
+        rows = chosen(rng, config.batch, shop.deck.plain[bucket.rows], recipe.plain)
         silent = torch.from_numpy(rng.random(config.batch) < config.empty).to(device)
         turn = torch.from_numpy(rng.integers(0, shop.deck.tokens.shape[1], config.batch)).to(device)
-        context = torch.where(silent[:, None, None], empty, said(bucket.rows[chosen], turn))
-        latents = F.avg_pool2d(bucket.latents[chosen].float(), shrink)
+        context = torch.where(silent[:, None, None], empty, said(bucket.rows[rows], turn))
+        latents = F.avg_pool2d(bucket.latents[rows].float(), shrink)
         return Batch(noiser.noised(latents, rng), context, bucket.size == square)
 
     return batch

@@ -27,6 +27,8 @@ class Recipe:
     scenes: drawn for the deck; captions: of each. practised: how many subjects, None for all; the first of the list.
     side: pixels of a picture; buckets: further (height, width) that the base model practises, each with a share.
     pool: latents that are kept at once; refresh: steps after which another part of the deck is encoded, 0 for never.
+    plain: share of the U-Net's batches that goes to plain things, before chance gives out the rest: what shape has
+    which name is learned from these first.
     settling_plan: of the levels outside alone, once the base stage has grown them round those inside.
     crop: pixels of the autoencoder's crops, 0 for whole pictures. halved: weight of what latents at half their size
     give, 0 for none. adversary: weight of the patch discriminator, 0 for
@@ -55,6 +57,7 @@ class Recipe:
     pool: int = 32_768
     refresh: int = 0
     crop: int = 0
+    plain: float = 0.0
     halved: float = 0.0
     adversary: float = 0.0
     perceived: float = 0.0
@@ -111,13 +114,14 @@ def cores() -> Recipe:
         clip_plan=Plan(minutes=25, learning_rate=3e-4, betas=(0.9, 0.98), weight_decay=0.05, average=0.998),
         vision_plan=Plan(minutes=35, learning_rate=1e-3, muon=True, weight_decay=0.05, average=0.995),
         autoencoder_plan=Plan(minutes=50, learning_rate=1e-3, betas=(0.9, 0.98), muon=True, average=0.998),
-        half_plan=Plan(minutes=30, learning_rate=2.5e-4, muon=True, warmup=30, average=0.995, sheet_seconds=600),
+        half_plan=Plan(minutes=60, learning_rate=9e-4, muon=True, warmup=30, average=0.997, sheet_seconds=900),
         settling_plan=Plan(minutes=5, learning_rate=2e-3, muon=True, warmup=20, average=0.98),
-        base_plan=Plan(minutes=90, learning_rate=4e-4, muon=True, warmup=50, average=0.996, sheet_seconds=1200),
+        base_plan=Plan(minutes=90, learning_rate=8e-4, muon=True, warmup=50, average=0.996, sheet_seconds=1200),
         decoder_plan=Plan(minutes=20, learning_rate=5e-4, betas=(0.9, 0.98), muon=True, average=0.998),
         buckets={(192, 256): 0.05, (256, 192): 0.05},
         pool=12_288,
         crop=96,
+        plain=0.4,
         halved=0.5,
         compiled=True,
     )

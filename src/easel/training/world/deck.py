@@ -45,6 +45,12 @@ class Deck:
     def __len__(self) -> int:
         return len(self.subject)
 
+    @property
+    def plain(self) -> torch.Tensor:
+        """(N,) bool: which scenes show one thing as it is, in no style, whatever stands behind it."""
+        alone = (self.subject[:, 1] == NOTHING) & (self.tint[:, 0] == 0)
+        return alone & (self.style == 0) & (self.damage == 0)
+
     def rows(self, index: torch.Tensor) -> Deck:
         """The scenes numbered by `index`."""
         return Deck(**{field.name: getattr(self, field.name)[index] for field in fields(Deck)})
