@@ -12,8 +12,8 @@ from typer import Typer
 from typer.testing import CliRunner
 
 from easel.models.layouts.identify import identify
-from easel.training import controlnet, fewstep, image_prompt, inpainting, tiny, upscaler
-from easel.training.companions import control, distillation, enlarging, likeness, repainting, tinier
+from easel.training import controlnet, fewstep, image_prompt, inpainting, motion, tiny, upscaler
+from easel.training.companions import control, distillation, enlarging, likeness, moving, repainting, tinier
 from easel.training.learning import checkpoint
 
 
@@ -69,7 +69,20 @@ def test_an_inpainting_unet(exported: Path, tmp_path: Path) -> None:
     assert (found.kind, found.family, found.inpaints) == ("denoiser", "sd", True)
 
 
-@pytest.mark.parametrize("program", [controlnet, image_prompt, upscaler, fewstep, tiny, inpainting])
+def test_a_motion_module(exported: Path, tmp_path: Path) -> None:
+    small = ("--clips", "2", "--batch", "2", "--frames", "3", "--judged", "2", "--steps", "2")
+    said = ran(motion.main, exported, tmp_path, *small, "--only", "slide-left", "--only", "spin")
+    assert "frame by frame: " in said and "step " in said and "move smoothly" in said
+    file = tmp_path / moving.FILE
+    assert identify(file).kind == "motion_module"
+    taught = checkpoint.load(tmp_path / "state.safetensors")[1]["step"]
+    before = load_file(file)
+    ran(motion.main, exported, tmp_path, *small, "--only", "slide-left", "--only", "spin")
+    assert checkpoint.load(tmp_path / "state.safetensors")[1]["step"] == taught  # its minutes were spent
+    assert all(bool((tensor == before[name]).all()) for name, tensor in load_file(file).items())
+
+
+@pytest.mark.parametrize("program", [controlnet, image_prompt, upscaler, fewstep, tiny, inpainting, motion])
 def test_each_says_what_it_is_for(program: object) -> None:
     main = Typer()
     main.command()(program.main)  # pyright: ignore[reportAttributeAccessIssue]

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import cast
 
 import numpy as np
 import torch
@@ -60,7 +61,7 @@ def retimed(unet: UNet2DConditionModel, small: UNet2DConditionModel) -> None:
     square.diagonal().add_(RIDGE * square.diagonal().mean())
     for name, block in small.named_modules():
         if isinstance(block, ResnetBlock2D):
-            wanted = block.time_emb_proj(theirs).double()
+            wanted = cast(nn.Linear, block.time_emb_proj)(theirs).double()
             found = torch.linalg.solve(square, mine.T @ wanted / STEPS).float()
             projection = blocks[inside(name)].time_emb_proj
             projection.weight.copy_(found[:-1].T)
@@ -82,9 +83,14 @@ def hold(unet: UNet2DConditionModel, small: UNet2DConditionModel) -> None:
 
 def seams(unet: UNet2DConditionModel, small: UNet2DConditionModel) -> list[tuple[nn.Module, nn.Module]]:
     """The blocks behind which both should say the same: the first inside on the way down, the last on the way up."""
-    pairs = [(unet.down_blocks[1].resnets[0], small.down_blocks[0].resnets[0])]
-    last, other = unet.up_blocks[-2], small.up_blocks[-1]
-    return [*pairs, (last.resnets[-1], other.resnets[-1])]
+    first, its_first = layers_of(unet.down_blocks[1]), layers_of(small.down_blocks[0])
+    last, its_last = layers_of(unet.up_blocks[-2]), layers_of(small.up_blocks[-1])
+    return [(first[0], its_first[0]), (last[-1], its_last[-1])]
+
+
+def layers_of(block: nn.Module) -> nn.ModuleList:
+    """The residual layers of a U-Net's block."""
+    return cast(nn.ModuleList, block.resnets)
 
 
 @contextmanager

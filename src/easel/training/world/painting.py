@@ -55,8 +55,19 @@ def level_of(pixels: torch.Tensor) -> torch.Tensor:
     return torch.stack([pixels <= side for side in SIDES]).long().sum(0).sub(1).clamp_min(0)
 
 
-def placed(atlas: Atlas, deck: Deck, slot: int, size: tuple[int, int]) -> torch.Tensor:
-    """The things in one slot on a clear picture, premultiplied (B, 4, height, width) in 0..1."""
+def turns(angle: torch.Tensor) -> torch.Tensor:
+    """Matrices (B, 2, 2) that lead from a place in a picture back to where it was before a turn by `angle` (B,)."""
+    cosine, sine = angle.cos(), angle.sin()
+    return torch.stack([torch.stack([cosine, sine], -1), torch.stack([-sine, cosine], -1)], -2)
+
+
+def placed(
+    atlas: Atlas, deck: Deck, slot: int, size: tuple[int, int], angle: torch.Tensor | None = None
+) -> torch.Tensor:
+    """The things in one slot on a clear picture, premultiplied (B, 4, height, width) in 0..1.
+
+    angle: radians (B,) by which they are turned clockwise about their centres.
+    """
     height, width = size
     short = min(size)
     out = torch.zeros(len(deck), 4, height, width, device=atlas.device)
@@ -73,6 +84,8 @@ def placed(atlas: Atlas, deck: Deck, slot: int, size: tuple[int, int]) -> torch.
         # the shorter side is the measure, and the picture's middle the middle of both
         theta[:, 0, 0], theta[:, 0, 2] = flip * wide, -flip * (2 * x - 1) / scale
         theta[:, 1, 1], theta[:, 1, 2] = high, -(2 * y - 1) / scale
+        if angle is not None:
+            theta = turns(flip * angle[rows]) @ theta  # a mirrored sprite turns the other way
         source = sprites[subject[rows]].float() / 255
         tint = deck.tint[rows, slot].long()
         tinted = tint.nonzero().flatten()
@@ -94,12 +107,17 @@ def grounds(deck: Deck, size: tuple[int, int]) -> torch.Tensor:
     return first + (second - first) * share
 
 
-def paint(atlas: Atlas, deck: Deck, size: tuple[int, int] = (256, 256)) -> torch.Tensor:
-    """Pictures (B, 3, height, width) float32 in -1..1 of the scenes of a deck on the atlas' device."""
-    front = placed(atlas, deck, 0, size)
+def paint(
+    atlas: Atlas, deck: Deck, size: tuple[int, int] = (256, 256), angle: torch.Tensor | None = None
+) -> torch.Tensor:
+    """Pictures (B, 3, height, width) float32 in -1..1 of the scenes of a deck on the atlas' device.
+
+    angle: radians (B,) by which the things of each scene are turned clockwise, each about its own centre.
+    """
+    front = placed(atlas, deck, 0, size, angle)
     for slot in range(1, MOST):
         rows = (deck.subject[:, slot] != NOTHING).nonzero().flatten()
         if len(rows):
-            more = placed(atlas, deck.rows(rows), slot, size)
+            more = placed(atlas, deck.rows(rows), slot, size, None if angle is None else angle[rows])
             front[rows] = more + front[rows] * (1 - more[:, 3:])
     return styled(front, grounds(deck, size), deck.style, deck.damage) * 2 - 1
