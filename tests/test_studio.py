@@ -13,6 +13,7 @@ from easel.core.control import Control
 from easel.core.detail import Detail
 from easel.core.errors import BadValue, UnknownName
 from easel.core.finishing import Background, Enlarge, Faces
+from easel.core.motion import Motion
 from easel.core.pictures import Soft
 from easel.core.request import Request
 from easel.core.settings import read_settings
@@ -48,6 +49,14 @@ def test_words_of_text_to_image(studio: Studio, client: ScriptedClient) -> None:
     assert (request.model, request.recipe, request.seamless) == ("tiny", "text_to_image", "x")
     guidance = request.guidance
     assert (guidance.scale, guidance.rescale, guidance.start, guidance.end) == (3, 0.5, 0.1, 1)
+
+
+def test_a_clip_is_a_batch_with_motion(studio: Studio, client: ScriptedClient) -> None:
+    motion = Motion(model="mm", fps=12)
+    for said in (motion, {"model": "mm", "fps": 12}):
+        assert len(studio.text_to_image("a fox", motion=said, batch_size=4)) == 4
+    studio.image_to_image("a fox", picture(), motion="mm", batch_size=2)
+    assert [request.motion for request in client.requests] == [motion, motion, Motion(model="mm")]
 
 
 def test_several_prompts(studio: Studio, client: ScriptedClient) -> None:

@@ -17,6 +17,7 @@ from easel.core.detail import Detail
 from easel.core.errors import BadValue
 from easel.core.finishing import Background, Enlarge, Faces
 from easel.core.limits import OptionValue
+from easel.core.motion import Motion
 from easel.core.passes import Components, Guidance, Hires, Refiner, Shortcuts, Variation, Words
 from easel.core.pictures import Fill, Resize, Soft
 from easel.core.request import Request
@@ -36,7 +37,13 @@ MASK = ("channel", "invert", "blur", "fill", "only_masked", "padding", "weight",
 OUTPAINT = ("left", "right", "top", "bottom", "feather", "reach")
 TILES = ("scale", "upscaler", "overlap")
 MANY = ("controls", "image_prompts", "details", "faces")  # parts of which a request may have several
-SHORT = {"details": "find", "faces": "restorer", "enlarge": "scale", "background": "model"}  # what a bare value says
+SHORT = {  # what a bare value says
+    "details": "find",
+    "faces": "restorer",
+    "enlarge": "scale",
+    "background": "model",
+    "motion": "model",
+}
 PICTURES = {  # fields of parts that hold pictures
     "controls": ("image", "mask", "region"),
     "image_prompts": ("region",),
@@ -61,6 +68,7 @@ class Fields(FinishFields, total=False):
     """What every method that draws takes; what is left out is the model's choice. Sizes are pixels, multiples of 8.
 
     controls, image_prompts, details: values, or mappings of their fields; a text in details is the words to look for.
+    motion: makes one clip of batch_size frames; a text is the motion module's name.
     """
 
     controls: Sequence[Control | Mapping[str, Any]]
@@ -88,6 +96,7 @@ class Fields(FinishFields, total=False):
     ensd: int
     components: Components
     refiner: Refiner | None
+    motion: Motion | Mapping[str, Any] | str | None
     shortcuts: Shortcuts
     seamless: Literal["", "x", "y", "xy"]
     tiled_decode: int
@@ -193,7 +202,7 @@ def taken(fields: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
 def parts_in(fields: Mapping[str, Any]) -> dict[str, Any]:
     """Return the parts among a method's keywords as a request takes them, their pictures read. Raises BadValue."""
     found: dict[str, Any] = {}
-    for name in (*MANY, "enlarge", "background"):
+    for name in (*MANY, "enlarge", "background", "motion"):
         given = fields.get(name)
         if given is None:
             continue

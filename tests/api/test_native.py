@@ -58,6 +58,27 @@ def test_a_job_becomes_a_picture(web: httpx2.Client) -> None:
         assert Image.open(io.BytesIO(answer.content)).size == (one["width"], one["height"])
 
 
+@pytest.mark.parametrize("format", ["webp", "gif", "mp4"])
+def test_a_clip_has_a_film(web: httpx2.Client, format: str) -> None:
+    asked = {"model": "mm", "fps": 10, "format": format}
+    job = submitted(web, prompt="a fox", steps=2, seed=7, batch_size=3, motion=asked)
+    assert job["film"] is None and job["request"]["motion"] == {**asked, "strength": 1.0}
+    ended = web.get(f"/v1/jobs/{job['id']}", params={"wait": 20}).json()
+    answer = web.get(ended["film"])
+    assert (answer.status_code, len(ended["pictures"])) == (200, 3)
+    assert answer.headers["content-type"] == ("video/mp4" if format == "mp4" else f"image/{format}")
+    if format != "mp4":
+        assert getattr(Image.open(io.BytesIO(answer.content)), "n_frames", 1) == 3
+
+
+def test_pictures_have_no_film(web: httpx2.Client) -> None:
+    job = submitted(web, prompt="a fox", steps=2)
+    ended = web.get(f"/v1/jobs/{job['id']}", params={"wait": 20}).json()
+    answer = web.get(f"/v1/jobs/{job['id']}/film")
+    assert ended["film"] is None and answer.status_code == 404
+    assert "has no film" in answer.json()["error"]["message"]
+
+
 def test_events_end_with_the_job(web: httpx2.Client) -> None:
     job = submitted(web, prompt="a fox", steps=6, preview_every=2)
     events = told(web, job["id"])

@@ -19,6 +19,7 @@ from easel.models.family import Model, load
 from easel.models.layouts.identify import identify
 from tests.adapters.control.making import act, evaluated, picture, rows_of, stirred, told, write_controlnet
 from tests.adapters.control.test_lite import tensors as lite_tensors
+from tests.adapters.motion.making import moving
 from tests.tiny import tiny as tiny
 from tests.tiny import tiny_folder as tiny_folder
 from tests.tiny_families import G, L, write_tiny_flux, write_tiny_sd3, write_tiny_sdxl
@@ -117,7 +118,13 @@ def look(tiny: Model, folder: Path) -> Made:
     return tiny, rows_of(tiny, 3), Act(adapter, replace(seen, fidelity=0.25))
 
 
-ADAPTERS = (controlnet, regional, union, features, control_lora, lite, sd3, flux, reference, look)
+def motion(tiny: Model, folder: Path) -> Made:
+    """Each row a clip of one frame; tests/adapters/motion has longer ones."""
+    adapter = moving(folder / "motion", tiny)
+    return tiny, rows_of(tiny, 3), Act(adapter, *adapter.frames(tiny, 1))
+
+
+ADAPTERS = (controlnet, regional, union, features, control_lora, lite, sd3, flux, reference, look, motion)
 
 
 @pytest.fixture(scope="module", params=ADAPTERS, ids=lambda make: make.__name__)

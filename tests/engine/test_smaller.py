@@ -11,9 +11,9 @@ from torch import Tensor
 
 from easel.core.errors import OutOfMemory
 from easel.core.settings import read_settings
-from easel.core.work import Decode, Encode, EncodeImages, Evaluate, Finish, Rows, Text, Work
+from easel.core.work import Act, Decode, Encode, EncodeImages, Evaluate, Finish, Rows, Text, Work
 from easel.engine.runner import perform
-from easel.engine.smaller import REMEDY, in_our_words
+from easel.engine.smaller import REMEDY, cut, halves, in_our_words, partings
 from easel.models.accelerate import Machine
 from easel.models.family import Model, load
 from easel.models.layouts.identify import identify
@@ -216,3 +216,39 @@ def test_torchs_words_in_ours(error: Exception, needed: int | None, free: int | 
 def test_other_errors_are_as_they_were() -> None:
     error = ValueError("out of luck")
     assert in_our_words(error) is error
+
+
+def bound(rows: int, *bonds: tuple[int, ...]) -> Rows:
+    """Rows of which some are bound together."""
+    acts = tuple(tuple(Act(None, row, bond=bond) for bond in bonds if row in bond) for row in range(rows))  # type: ignore[arg-type]
+    return Rows(torch.zeros(rows, 4, 8, 8), torch.ones(rows).double(), torch.zeros(rows, 77, 32), acts=acts)
+
+
+@pytest.mark.parametrize(
+    ("bonds", "places"),
+    [
+        ((), [1, 2, 3, 4, 5]),
+        (((0, 1, 2), (3, 4, 5)), [3]),
+        (((0, 1, 2, 3, 4, 5),), []),
+        (((1, 4), (2, 3)), [1, 5]),
+        (((0, 1), (1, 2)), [3, 4, 5]),
+    ],
+)
+def test_a_batch_is_parted_beside_what_is_bound(bonds: tuple[tuple[int, ...], ...], places: list[int]) -> None:
+    batch = bound(6, *bonds)
+    assert partings(batch) == places
+    for most in range(1, 7):
+        parts = cut(batch, most)
+        assert sum(map(len, parts)) == 6
+        ends = [sum(len(one) for one in parts[: n + 1]) for n in range(len(parts) - 1)]
+        assert set(ends) <= set(places)
+        assert most > 1 or ends == places, "as narrow as it may be"
+
+
+def test_rows_that_are_bound_are_halved_beside_each_other_and_never_within() -> None:
+    model: Any = None
+    first, second = halves(Evaluate(model, bound(6, (0, 1, 2, 3), (4, 5)))) or (None, None)
+    assert isinstance(first, Evaluate) and isinstance(second, Evaluate)
+    assert [act.prepared for (act,) in first.batch.acts] == [0, 1, 2, 3]
+    assert [act.prepared for (act,) in second.batch.acts] == [4, 5]
+    assert halves(first) is None and halves(second) is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from typing import Any
 
 import av
 import numpy
@@ -10,7 +11,10 @@ import pytest
 from PIL import Image
 
 from easel.core.errors import BadValue, UnknownName
-from easel.media.animation import animate
+from easel.core.motion import Motion
+from easel.core.result import Picture
+from easel.media.animation import animate, film_of
+from easel.media.metadata import read_picture_file
 
 
 def frames(count: int = 5, side: int = 48) -> list[Image.Image]:
@@ -48,6 +52,22 @@ def test_pace() -> None:
         assert image.info["duration"] == 200
     with av.open(io.BytesIO(animate(frames(), "mp4", fps=5))) as file:
         assert float(file.streams.video[0].average_rate or 0) == pytest.approx(5)
+
+
+@pytest.mark.parametrize("format", ["gif", "webp", "mp4"])
+def test_a_film_tells_of_its_clip(format: Any) -> None:
+    text = "a fox, 여우\nSteps: 4, Seed: 7, Motion: mm"
+    pictures = [Picture(frame, 7 + n, f"{text}, Batch pos: {n}") for n, frame in enumerate(frames(3))]
+    data = film_of(Motion(model="mm", format=format, fps=10), pictures)
+    assert levels(data, format) == pytest.approx([20, 60, 100], abs=4)
+    if format == "mp4":
+        with av.open(io.BytesIO(data)) as file:
+            assert file.metadata["comment"] == pictures[0].infotext
+    elif format == "webp":
+        assert read_picture_file(io.BytesIO(data)).infotext == pictures[0].infotext
+    else:
+        with Image.open(io.BytesIO(data)) as image:
+            assert image.info["comment"].decode() == pictures[0].infotext
 
 
 def test_frames_of_unequal_size_are_centred() -> None:

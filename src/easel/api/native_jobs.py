@@ -21,6 +21,7 @@ from easel.api.shown import JobShown, JobsShown, Wrong, shown_job
 from easel.core.errors import BadValue, shown
 from easel.core.request import Request
 from easel.jobs.feed import Ended, News
+from easel.jobs.films import film_at
 from easel.jobs.following import follow
 from easel.jobs.history import DAY, MOST_LISTED
 from easel.jobs.job import Job, State
@@ -163,6 +164,23 @@ def following(doors: Doors) -> APIRouter:
                 404, f"job {shown(id)} is {job.state} and has {len(job.pictures)} pictures, not number {number}."
             )
         path = doors.file_of(job.pictures[number])
+        kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+        return FileResponse(path, media_type=kind, headers={"Cache-Control": FOREVER})
+
+    @router.get(
+        "/{id}/film",
+        response_class=FileResponse,
+        responses=UNKNOWN | giving("image/webp"),
+    )
+    def film(id: Id, me: Me) -> FileResponse:
+        """Give the film of a finished clip, as its request's motion asks for it."""
+        job = doors.store.get(id, me.sees)
+        motion = job.request.motion
+        if motion is None or not job.pictures:
+            raise Refused(
+                404, f"job {shown(id)} is {job.state} and has no film; its request makes no clip, or not yet."
+            )
+        path = film_at(doors.album, job.stem, motion, job.pictures)
         kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
         return FileResponse(path, media_type=kind, headers={"Cache-Control": FOREVER})
 

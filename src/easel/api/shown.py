@@ -60,6 +60,7 @@ class PictureShown(Shown):
 class JobShown(Shown):
     """A job. created, started, ended: seconds since 1970. place: jobs before it in the queue.
 
+    film: where the film of a finished clip is fetched, below the server's address; None for what is no clip.
     request: as it was asked, with seeds drawn, without the pictures that came with it.
     """
 
@@ -75,6 +76,7 @@ class JobShown(Shown):
     progress: ProgressShown | None
     error: ErrorShown | None
     pictures: list[PictureShown]
+    film: str | None
     request: dict[str, Any]
 
 
@@ -181,6 +183,7 @@ def shown_job(job: Job) -> JobShown:
             )
             for number, kept in enumerate(job.pictures)
         ],
+        film=f"/v1/jobs/{quote(job.id)}/film" if job.request.motion and job.pictures else None,
         request=request_shown(job.request),
     )
 

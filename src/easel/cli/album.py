@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from easel.core.errors import BadValue, StorageError
 
 if TYPE_CHECKING:
+    from easel.core.request import Request
     from easel.core.result import Picture
 
 PROBE = 2**20  # bytes; a picture of the usual sizes fits
@@ -48,6 +49,18 @@ class Album:
         from easel.media.images import save_picture
 
         return save_picture(picture, self.folder) if self.file is None else write_file(picture, self.file)
+
+    def film(self, request: Request, frames: Sequence[Picture], file: Path | None = None) -> Path | None:
+        """Write the film of a clip beside its frames, or to `file`, and return its path. Raises StorageError."""
+        from easel.media.animation import film_of
+        from easel.media.images import save_numbered
+
+        if request.motion is None:
+            return None
+        data = film_of(request.motion, frames)
+        if file is not None:
+            return write_bytes(data, file)
+        return save_numbered(data, self.folder, frames[0].seed, request.motion.format)
 
 
 def write_file(picture: Picture, file: Path) -> Path:

@@ -137,6 +137,10 @@ class Display:
     def made(self, path: Path, facts: dict[str, Any]) -> None:
         """Tell of a file made of several pictures."""
         self.paths.append(path)
+        self.filmed(path, facts)
+
+    def filmed(self, path: Path, facts: dict[str, Any]) -> None:
+        """Tell of a film that stands beside its frames, which are counted and it is not."""
         self._screen.result(json_line({"path": str(path.absolute()), **facts}) if self._as_json else str(path))
 
     def remark(self, line: str) -> None:

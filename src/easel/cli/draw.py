@@ -9,15 +9,18 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import typer
 
 from easel.cli.endings import OK, STOPPED, leave_at_once
+from easel.core.errors import BadValue
+from easel.core.motion import Film
 from easel.core.request import Request
 
 if TYPE_CHECKING:
     from easel.cli.display import Display
+    from easel.cli.drawing import Film as KeepFilm
     from easel.cli.drawing import Keep
 
 
@@ -30,9 +33,28 @@ def draw(requests: Sequence[Request], *, out: Path | None, as_json: bool, kind: 
     from easel.core.settings import read_settings
 
     pictures = sum(request.batch_size for request in requests)
-    album = Album(out, read_settings().outputs, pictures=pictures, kind=kind)
+    film = film_file(out, requests)
+    album = Album(None if film else out, read_settings().outputs, pictures=pictures, kind=kind)
     album.check()
-    follow(requests, album.keep, as_json=as_json)
+    follow(requests, album.keep, as_json=as_json, film=lambda request, frames: album.film(request, frames, film))
+
+
+def film_file(out: Path | None, requests: Sequence[Request]) -> Path | None:
+    """Return the one file that a film is to be, None where it stands with its frames. Raises BadValue.
+
+    A clip whose `out` is called as films are has its frames in the day's folder.
+    """
+    if out is None or out.is_dir() or not any(request.motion for request in requests):
+        return None
+    ending = out.suffix.casefold().removeprefix(".")
+    if ending not in get_args(Film):
+        return None
+    if len(requests) > 1:
+        raise BadValue("--out", str(out), f"a folder for {len(requests)} clips", remedy="a file takes one film")
+    motion = requests[0].motion
+    if motion is not None and motion.format != ending:
+        raise BadValue("--out", str(out), f"a name that ends in .{motion.format}", remedy=f"or give --format {ending}")
+    return out
 
 
 def follow(
@@ -41,14 +63,17 @@ def follow(
     *,
     as_json: bool,
     finish: Callable[[Display], None] = lambda display: None,
+    film: KeepFilm | None = None,
 ) -> None:
     """Draw requests together, giving each picture to `keep` as it is done, then `finish` where none failed.
+
+    film: is given each clip's frames.
 
     Ends the process with the exit code unless all is well.
     """
     from easel import app
     from easel.cli.display import open_display
-    from easel.cli.drawing import Drawing, stop_signals
+    from easel.cli.drawing import Drawing, no_film, stop_signals
     from easel.core.settings import read_settings
 
     settings = read_settings()
@@ -57,7 +82,7 @@ def follow(
             client = app.open_client(settings)
         with closing(client):
             try:
-                code = Drawing(client, requests, keep, display).finish()
+                code = Drawing(client, requests, keep, display, film or no_film).finish()
             except KeyboardInterrupt as stop:
                 leave_at_once(stop.args[0] if stop.args else STOPPED)
         if code == OK:

@@ -28,15 +28,29 @@ TICK = 0.2  # seconds between looks at the clock; also how soon Windows notices 
 NAMED = 8  # kept pictures named one by one when the rest is stopped
 
 Keep = Callable[[int, Picture], Path | None]  # (number of the request, picture) to where it is saved, if it is
+Film = Callable[[Request, Sequence[Picture]], Path | None]  # a clip and its frames to where its film is saved
+
+
+def no_film(request: Request, frames: Sequence[Picture]) -> Path | None:
+    """Keep no film."""
+    return None
 
 
 class Drawing:
     """The runs of one command. One instance draws once."""
 
-    def __init__(self, client: EngineClient, requests: Sequence[Request], keep: Keep, display: Display) -> None:
+    def __init__(
+        self,
+        client: EngineClient,
+        requests: Sequence[Request],
+        keep: Keep,
+        display: Display,
+        film: Film = no_film,
+    ) -> None:
         self._client = client
         self._requests = requests
         self._keep = keep
+        self._film = film
         self._display = display
         self._waiting = deque(range(len(requests)))
         self._running: dict[int, str] = {}
@@ -134,6 +148,8 @@ class Drawing:
             for picture in result.pictures:
                 path = self._keep(index, picture)
                 self._display.kept(request, result, picture, path)
+            if request.motion is not None and (film := self._film(request, result.pictures)) is not None:
+                self._display.filmed(film, {"frames": len(result.pictures), "fps": request.motion.fps})
         except EaselError as error:
             self._failed(index, error)
             if isinstance(error, StorageError):  # the next picture would find no place either

@@ -56,7 +56,7 @@ def replay(
         drawn.append(picture)
 
     follow([request], keep, as_json=as_json)
-    (picture,) = drawn
+    picture = drawn[metadata.recalled.frame if metadata.recalled else 0]
     kept = album.keep(0, picture) if album else None
     from easel.media.compare import difference
 
@@ -92,7 +92,7 @@ def request_of(
     mask: Path | None,
     also: Sequence[str] = (),
 ) -> Request:
-    """Return the request of one picture, alone in its forwards. Raises RequestError in the words of the options."""
+    """Return the request of one picture, or its whole clip, alone in its forwards. Raises RequestError."""
     from easel.cli import wishes
 
     if metadata.recalled is None:
@@ -107,7 +107,7 @@ def request_of(
             raise RequestError(f"{file}: made without a {name} picture; leave --{name} out.")
     pictures = {name: wishes.file_bytes(f"--{name}", path) for name, path in given.items() if path is not None}
     request = metadata.recalled.request(**pictures, pictures=others(file, needs, also))
-    alone: dict[str, Any] = {"batch_size": 1, "alone": True}
+    alone: dict[str, Any] = {"alone": True} | ({} if request.motion else {"batch_size": 1})
     request = request.model_copy(update={**alone, **({"model": model} if model else {})})
     wishes.check_names(request)
     digits = "" if model else metadata.recalled.facts.get("Model hash", "")

@@ -7,12 +7,14 @@ from typing import Annotated, Any
 import typer
 
 from easel.cli.hires import hires_options
+from easel.cli.motion import clip_of, motion_options
 from easel.cli.options import PICTURE, AsJson, BatchCount, Out, option, with_shared
 from easel.cli.pictures import with_options
 
 
 @with_shared
 @with_options(hires_options, "hires")
+@with_options(motion_options, "clip")
 def txt2img(
     *,
     prompts: Annotated[
@@ -23,13 +25,15 @@ def txt2img(
     ] = None,
     batch_count: BatchCount = 1,
     hires: dict[str, Any] | None,
+    clip: dict[str, Any],
     fields: dict[str, Any],
     out: Out = None,
     as_json: AsJson = False,
 ) -> None:
     """Draw pictures from words.
 
-    Prints the path of each picture as it is done. Several prompts are drawn together, sharing forwards.
+    Prints the path of each picture as it is done. Several prompts are drawn together, sharing forwards. With --motion
+    each prompt is one clip, and its film stands beside the frames.
     """
     from easel.cli import wishes
     from easel.cli.draw import draw
@@ -40,7 +44,7 @@ def txt2img(
         wanted = [""]  # the pictures lead
     if not wanted:
         raise wishes.no_prompt()
-    fields |= wishes.without_none(hires=hires)
+    fields |= wishes.without_none(hires=hires) | clip_of(clip, fields)
     requests = wishes.requests_for(wanted, fields, batch_count=batch_count)
     for request in requests:
         wishes.check_names(request)

@@ -17,12 +17,14 @@ from easel.core.detail import Detail
 from easel.core.errors import BadValue
 from easel.core.finishing import Background, Enlarge, Faces
 from easel.core.limits import MAX_STEPS, Name, OptionValue, Prompt, Seed, Side, Steps
+from easel.core.motion import Motion
 from easel.core.passes import Components, Guidance, Hires, Refiner, Shortcuts, Variation, Words
 from easel.core.pictures import Mask, Outpaint, Start, Tiles
 from easel.core.values import Value
 
 RANDOM_SEEDS = 4294967294  # A1111 draws its random seeds below this
-STORIES = ("start", "mask", "outpaint", "tiles", "hires", "refiner")  # parts of which a recipe says which it knows
+# Parts of which a recipe says which it knows.
+STORIES = ("start", "mask", "outpaint", "tiles", "hires", "refiner", "motion")
 
 
 class Request(Value):
@@ -30,6 +32,7 @@ class Request(Value):
 
     Pictures of a batch use seeds seed, seed + 1, ...; sizes are pixels, multiples of 8. recipe: which story is told of
     it; each refuses the parts (start, mask, hires ...) that it has no use for.
+    motion: makes one clip of the pictures, whose frames they are.
     controls, image_prompts: pictures that lead beside the words. details, faces, enlarge, background: what becomes of
     the finished pictures, in this order.
     seamless: directions in which the picture's edges meet. ensd: added to the seeds of later noise (A1111's eta noise
@@ -64,6 +67,7 @@ class Request(Value):
     tiles: Tiles | None = None
     hires: Hires | None = None
     refiner: Refiner | None = None
+    motion: Motion | None = None
     controls: tuple[Control, ...] = Field(default=(), max_length=MOST_UNITS)
     image_prompts: tuple[ImagePrompt, ...] = Field(default=(), max_length=MOST_UNITS)
     details: tuple[Detail, ...] = Field(default=(), max_length=MOST_UNITS)

@@ -40,8 +40,8 @@ class Wanted:
 
     kind: "model", "network" (LoRA and its like), "embeddings" (textual inversions), of which the name is a text that
     names any number of them, "hash", ten digits of a file; or what leads and finishes pictures: "controlnet",
-    "ip_adapter", "clip_vision", "preprocessor", "upscaler", "restorer", "detector", "background", and "faces", what
-    finds them, of which "" is whatever is there. options: pairs of a name and a text; of a model a part
+    "ip_adapter", "clip_vision", "motion_module", "preprocessor", "upscaler", "restorer", "detector", "background", and
+    "faces", what finds them, of which "" is whatever is there. options: pairs of a name and a text; of a model a part
     ("vae", "denoiser", "text_encoder") and the file that takes the place of its own; of a network "rank" and
     "blocks"; of a hash the "kind" of file.
     """
@@ -84,12 +84,14 @@ class Act:
     """What one adapter does to one row of a forward.
 
     prepared: what the adapter has made of the request's pictures, once; it is data of the request and changes no more.
-    strength: above 0; who acts with none is left out.
+    strength: above 0; who acts with none is left out. bond: rows with an act of an equal bond share one forward, all
+    of them or none, for the adapter couples them; None for rows that may go their own ways.
     """
 
     adapter: RowAdapter
     prepared: Any
     strength: float = 1.0
+    bond: Hashable | None = None
 
 
 class RowAdapter(Protocol):

@@ -1,4 +1,4 @@
-"""What leads pictures beside words, from files: control models, image prompts and the picture readers of these.
+"""What leads pictures beside words, from files: control models, image prompts with their readers, motion modules.
 
 Which file a name means, asked of the library without torch, and who reads it. Knows no runs.
 """
@@ -14,7 +14,7 @@ from easel.models.library.names import Library
 if TYPE_CHECKING:
     from easel.models.accelerate import Machine
 
-LOADED = ("controlnet", "ip_adapter", "clip_vision")  # kinds of `Wanted` that are answered here
+LOADED = ("controlnet", "ip_adapter", "clip_vision", "motion_module")  # kinds of `Wanted` that are answered here
 
 
 def file_of(wanted: Wanted, library: Library) -> Path:
@@ -27,7 +27,7 @@ def file_of(wanted: Wanted, library: Library) -> Path:
 
 
 def load(wanted: Wanted, path: Path, machine: Machine) -> Any:
-    """Return what is in a file: a LoadedControl, an ImagePromptAdapter or a Tower. Raises ModelError."""
+    """Return what is in a file: a LoadedControl, ImagePromptAdapter, MotionModule or Tower. Raises ModelError."""
     match wanted.kind:
         case "controlnet":
             from easel.adapters.control.loading import load_control
@@ -37,6 +37,10 @@ def load(wanted: Wanted, path: Path, machine: Machine) -> Any:
             from easel.adapters.pictures.loading import load_image_prompt
 
             return load_image_prompt(path, machine)
+        case "motion_module":
+            from easel.adapters.motion.loading import load_motion
+
+            return load_motion(path, machine, wanted.name)
         case _:
             from easel.models.vision import load_tower
 

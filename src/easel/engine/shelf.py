@@ -132,7 +132,7 @@ class Shelf:
         return self._kept_small(self._finishing, key, lambda: loading.load(wanted, file, self.machine))
 
     def leading(self, wanted: Wanted) -> Any:
-        """Return what leads pictures beside words: a control model, an image prompt or a picture reader."""
+        """Return what leads pictures beside words: a control model, an image prompt, its reader, motion."""
         file = leading.file_of(wanted, self.library)
         key = stamp(file), wanted.kind
         return self._kept_small(self._leading, key, lambda: leading.load(wanted, file, self.machine))

@@ -7,7 +7,7 @@ when all of that was not enough, the run that asked for it fails. Knows work and
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -68,8 +68,13 @@ def halves(work: Work) -> tuple[Work, Work] | None:
         case Encode():
             return replace(work, texts=work.texts[:half]), replace(work, texts=work.texts[half:])
         case Evaluate():
-            first, second = cut(work.batch, half)
-            return replace(work, batch=first), replace(work, batch=second)
+            places = partings(work.batch)
+            if not places:
+                return None
+            place = min(places, key=lambda place: abs(place - half))
+            return replace(work, batch=part(work.batch, 0, place)), replace(
+                work, batch=part(work.batch, place, work.rows)
+            )
         case EncodeImages():
             return replace(work, pixels=work.pixels[:half]), replace(work, pixels=work.pixels[half:])
         case Decode():
@@ -114,23 +119,48 @@ def decoded_at_once(model: Any, latents: Tensor, rows: int, tile: int) -> tuple[
 
 
 def cut(batch: Rows, rows: int) -> list[Rows]:
-    """Return a batch in parts of at most `rows` rows."""
+    """Return a batch in parts of at most `rows` rows; larger where rows are bound together that many."""
     if len(batch) <= rows:
         return [batch]
-    return [
-        Rows(
-            batch.x[start : start + rows],
-            batch.sigma[start : start + rows],
-            batch.context[start : start + rows],
-            {name: value[start : start + rows] for name, value in batch.extra.items()},
-            batch.networks[start : start + rows],
-            batch.left[start : start + rows],
-            batch.keeps[start : start + rows],
-            batch.takes[start : start + rows],
-            batch.acts[start : start + rows],
-        )
-        for start in range(0, len(batch), rows)
-    ]
+    places = [*partings(batch), len(batch)]
+    parts: list[Rows] = []
+    start = 0
+    while start < len(batch):
+        further = [place for place in places if place > start]
+        end = max((place for place in further if place <= start + rows), default=further[0])
+        parts.append(part(batch, start, end))
+        start = end
+    return parts
+
+
+def partings(batch: Rows) -> list[int]:
+    """Return the places, 1 to one less than the rows, where a batch may be parted: not within what acts bind."""
+    last: dict[Hashable, int] = {}
+    for row, acts in enumerate(batch.acts):
+        last |= dict.fromkeys((act.bond for act in acts if act.bond is not None), row)
+    found: list[int] = []
+    reach = 0  # the last row that is bound to one before the place
+    for place in range(1, len(batch)):
+        before = batch.acts[place - 1] if batch.acts else ()
+        reach = max([reach, *(last[act.bond] for act in before if act.bond is not None)])
+        if reach < place:
+            found.append(place)
+    return found
+
+
+def part(batch: Rows, start: int, end: int) -> Rows:
+    """Return the rows of a batch from `start` up to `end`."""
+    return Rows(
+        batch.x[start:end],
+        batch.sigma[start:end],
+        batch.context[start:end],
+        {name: value[start:end] for name, value in batch.extra.items()},
+        batch.networks[start:end],
+        batch.left[start:end],
+        batch.keeps[start:end],
+        batch.takes[start:end],
+        batch.acts[start:end],
+    )
 
 
 def in_our_words(error: Exception) -> Exception:

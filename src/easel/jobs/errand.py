@@ -16,6 +16,7 @@ from easel.core.errors import EaselError, Internal, QueueFull, StorageError, Unk
 from easel.core.result import Result
 from easel.jobs.album import discard, keep
 from easel.jobs.feed import Began, Ended, Feed
+from easel.jobs.films import film_at
 from easel.jobs.job import ErrorFacts, Job, Kept, facts_of
 from easel.jobs.store import Store
 
@@ -108,8 +109,14 @@ class Errand:
             self._house.feed.publish(self.job.id, news)
 
     def _kept(self, result: Result) -> Outcome:
-        """Save the pictures, if the job is still ours."""
-        return None if self.dropped else keep(self._house.album, self.job.stem, result.pictures)
+        """Save the pictures, and the film of a clip, if the job is still ours."""
+        if self.dropped:
+            return None
+        album, stem, motion = self._house.album, self.job.stem, self.job.request.motion
+        kept = keep(album, stem, result.pictures)
+        if motion is not None:
+            film_at(album, stem, motion, kept)
+        return kept
 
     def _settle(self, outcome: Outcome) -> None:
         """Write down what became of the job, if it is still ours, and tell it. Raises StorageError."""

@@ -1,6 +1,6 @@
 """Pictures one after another: GIF, WebP and MP4.
 
-Pillow writes the first two, PyAV (FFmpeg) the last. Knows neither requests nor models.
+Pillow writes the first two, PyAV (FFmpeg) the last. Knows frames and their infotext; no models.
 """
 
 from __future__ import annotations
@@ -13,17 +13,27 @@ from typing import Any, cast
 from PIL import Image
 
 from easel.core.errors import BadValue, UnknownName
+from easel.core.motion import Motion
+from easel.core.result import Picture
+from easel.media.metadata import UNSTORABLE, exif_with
 
 FORMATS = ("gif", "webp", "mp4")
 LONGEST = 10_000  # frames
 
 
 def animate(
-    frames: Sequence[Image.Image], format: str, *, fps: float = 4.0, loop: bool = True, there_and_back: bool = False
+    frames: Sequence[Image.Image],
+    format: str,
+    *,
+    fps: float = 4.0,
+    loop: bool = True,
+    there_and_back: bool = False,
+    infotext: str = "",
 ) -> bytes:
     """Return the file of an animation.
 
     fps: frames a second, 0.1..60. loop: whether GIF and WebP begin again. there_and_back: run back to the first frame.
+    infotext: kept where the format has a place for it: WebP's Exif, as of a picture, a comment in GIF and MP4.
     Frames of unequal size are centred on black. Raises UnknownName for the format, BadValue without frames.
     """
     if format not in FORMATS:
@@ -33,7 +43,14 @@ def animate(
     if not 1 <= len(frames) <= LONGEST:
         raise BadValue("frames", len(frames), f"1 to {LONGEST}")
     shown = of_one_size([*frames, *frames[-2:0:-1]] if there_and_back else frames)
-    return mp4(shown, fps) if format == "mp4" else moving_picture(shown, format, fps, loop)
+    text = UNSTORABLE.sub("\ufffd", infotext)
+    return mp4(shown, fps, text) if format == "mp4" else moving_picture(shown, format, fps, loop, text)
+
+
+def film_of(motion: Motion, frames: Sequence[Picture]) -> bytes:
+    """Return the film of a clip, with the infotext of its first frame, which tells the whole clip."""
+    images = [frame.image for frame in frames]
+    return animate(images, motion.format, fps=motion.fps, infotext=frames[0].infotext)
 
 
 def of_one_size(frames: Sequence[Image.Image]) -> list[Image.Image]:
@@ -47,12 +64,14 @@ def of_one_size(frames: Sequence[Image.Image]) -> list[Image.Image]:
     return made
 
 
-def moving_picture(frames: Sequence[Image.Image], format: str, fps: float, loop: bool) -> bytes:
+def moving_picture(frames: Sequence[Image.Image], format: str, fps: float, loop: bool, text: str = "") -> bytes:
     """Return a GIF or a lossless WebP."""
     out = io.BytesIO()
     options: dict[str, Any] = {"lossless": True} if format == "webp" else {"disposal": 2}
     if format == "gif":
         frames = [frame.quantize(256, dither=Image.Dither.FLOYDSTEINBERG) for frame in frames]
+    if text:
+        options |= {"exif": exif_with(text)} if format == "webp" else {"comment": text.encode()}
     if loop or format == "webp":
         options["loop"] = 0 if loop else 1
     rest = frames[1:]
@@ -60,7 +79,7 @@ def moving_picture(frames: Sequence[Image.Image], format: str, fps: float, loop:
     return out.getvalue()
 
 
-def mp4(frames: Sequence[Image.Image], fps: float) -> bytes:
+def mp4(frames: Sequence[Image.Image], fps: float, text: str = "") -> bytes:
     """Return an MP4 with H.264, which every browser plays; odd sides lose a pixel, as the format wants even ones."""
     import av
 
@@ -69,6 +88,7 @@ def mp4(frames: Sequence[Image.Image], fps: float) -> bytes:
     out = io.BytesIO()
     rate = Fraction(fps).limit_denominator(1000)
     with av.open(out, "w", format="mp4") as file:
+        file.metadata.update({"comment": text} if text else {})
         stream = cast(Any, file.add_stream("libx264", rate=rate))
         stream.width, stream.height = frames[0].width // 2 * 2, frames[0].height // 2 * 2
         stream.pix_fmt = "yuv420p"

@@ -161,6 +161,10 @@ READERS: Mapping[str, Read] = {
     "Hires negative prompt": at("hires.negative_prompt"),
     "Refiner": name_at("refiner.model"),
     "Refiner switch at": at("refiner.switch_at"),
+    "Motion": at("motion.model"),
+    "Motion strength": at("motion.strength"),
+    "Motion fps": at("motion.fps"),
+    "Motion format": at("motion.format"),
     "Resize mode": word_at(
         "start.resize",
         just_resize="just resize",

@@ -70,6 +70,12 @@ class Recalled:
     needs: tuple[str, ...] = ()
     facts: Mapping[str, str] = field(default_factory=dict[str, str])
 
+    @property
+    def frame(self) -> int:
+        """Which of the request's pictures it is: its place in a clip, whose frames are only drawn together, else 0."""
+        place = self.facts.get("Batch pos", "") if "motion" in self.fields else ""
+        return int(place) if place.isascii() and place.isdecimal() and len(place) < 9 else 0
+
     def request(
         self, *, start: bytes | None = None, mask: bytes | None = None, pictures: Mapping[str, bytes] = NO_PICTURES
     ) -> Request:
@@ -133,6 +139,8 @@ def recall(said: Infotext) -> Recalled:
     for before in ("", "hires."):
         split_joint(found, before)
     settle_parts(found, names, ignored)
+    if "motion.model" in found:
+        as_clip(found, facts)
     units, touches = units_of(said.fields), touches_of(said.fields)
     found |= units.fields | touches.fields
     if source == "a1111":
@@ -274,6 +282,18 @@ def shrink(found: Places) -> None:
 def parts_of(found: Places) -> set[str]:
     """Return the fields of a request that places stand in."""
     return {place.split(".")[0] for place in found}
+
+
+def as_clip(found: Places, facts: Mapping[str, str]) -> None:
+    """Ask for the whole clip of a frame: as many frames, from the first one's seed."""
+    size, place = (facts.get(name, "") for name in ("Batch size", "Batch pos"))
+    if not all(text.isascii() and text.isdecimal() and len(text) < 9 for text in (size, place)):
+        return
+    found["batch_size"] = size
+    counted = "variation.seed" if "variation.strength" in found else "seed"
+    seed = str(found.get(counted, ""))
+    if seed.isascii() and seed.isdecimal():
+        found[counted] = int(seed) - int(place)
 
 
 VERSION = re.compile(r"v?(\d{1,6})\.(\d{1,6})(?:\.(\d{1,6}))?(?!\w)")

@@ -18,7 +18,8 @@ class Acting:
 
     positive: what it has prepared for rows whose words lead, of each picture of the pass or one for all; negative:
     for rows whose words lead away; () where it does nothing to them. strength: 0 does nothing at all.
-    start, end: shares of the pass' steps, 0..1, in which it acts, both included.
+    start, end: shares of the pass' steps, 0..1, in which it acts, both included. bound: whether it couples the pictures
+    of the pass, whose rows, those that lead and those that lead away each, then never part.
     """
 
     adapter: RowAdapter
@@ -27,13 +28,15 @@ class Acting:
     strength: float = 1.0
     start: float = 0.0
     end: float = 1.0
+    bound: bool = False
 
     def at(self, picture: int, *, away: bool, share: float) -> Act | None:
         """Return what is done to a row of a picture when `share` of the steps are behind; None for nothing."""
         prepared = self.negative if away else self.positive
         if not prepared or not self.strength or not self.start <= share <= self.end:
             return None
-        return Act(self.adapter, prepared[picture if len(prepared) > 1 else 0], self.strength)
+        bond = (self, away) if self.bound else None
+        return Act(self.adapter, prepared[picture if len(prepared) > 1 else 0], self.strength, bond)
 
 
 def acts_at(acting: Sequence[Acting], rows: Sequence[tuple[int, bool]], share: float) -> tuple[tuple[Act, ...], ...]:

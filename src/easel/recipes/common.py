@@ -19,6 +19,7 @@ from easel.core.work import Work
 from easel.models.family import Model
 from easel.recipes.controlled import check_leads
 from easel.recipes.leads import check_words
+from easel.recipes.motion import check_apart, check_motion
 from easel.recipes.wanted import check_afterwards
 from easel.sampling import samplers, schedules, sigmas_for
 from easel.sampling.samplers import Sampler, checked_options, split_joint_name
@@ -63,6 +64,7 @@ def check(request: Request) -> None:
     check_sampling(request)
     check_words(request)
     check_leads(request, entry.name)
+    check_motion(request)
     check_afterwards(request)
     if "check" in entry.facts:
         entry.facts["check"](request)
@@ -105,6 +107,7 @@ def tell(request: Request, model: Model | None) -> Story:
     name, _ = split_joint_name(request.sampler or model.defaults.sampler)
     if not samplers[name].facts["shares_steps"] or request.batch_size == 1:
         return (yield from make(request, model))
+    check_apart(request, name)
     pictures: list[Picture] = []
     for picture in range(request.batch_size):
         pictures += yield from make(request.one(picture), model)

@@ -30,6 +30,7 @@ from easel.recipes.acting import Acting
 from easel.recipes.common import Settled
 from easel.recipes.controlled import FIDELITY, is_reference
 from easel.recipes.hints import Cut, brought, hint_picture, hole_of
+from easel.recipes.motion import motion_fields
 from easel.recipes.pictures import picture_fields, prompted_by
 
 Passing = Literal["first", "second"]
@@ -164,8 +165,8 @@ def hint_of_picture(control: Control, place: int, drawn: Image) -> Hint:
 
 
 def lead_fields(request: Request) -> Generator[Work, Any, Fields]:
-    """Ask for what infotext says of all that leads beside the words."""
-    return (yield from control_fields(request)) | picture_fields(request)
+    """Ask for what infotext says of all that leads beside the words, and of what makes a clip."""
+    return (yield from control_fields(request)) | picture_fields(request) | motion_fields(request)
 
 
 def control_fields(request: Request) -> Generator[Work, Any, Fields]:

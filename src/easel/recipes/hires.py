@@ -26,6 +26,7 @@ from easel.recipes.conditioning import blank_conditioning
 from easel.recipes.controls import led_by, needs_picture
 from easel.recipes.finishing import decode
 from easel.recipes.leads import encode
+from easel.recipes.motion import moved_by
 from easel.recipes.noise import noise_of
 from easel.recipes.passes import Leader, Pass
 from easel.recipes.refiner import refined
@@ -135,7 +136,8 @@ def prepare(first: Pass, second: Settled, latents: Tensor, refiner: Model | None
     clean = yield from enlarge(first, latents)
     extra = yield from blank_conditioning(second, model, first.worn)
     begins = to_images((yield from decode(second, model, clean, first.worn))) if needs_picture(second.request) else []
-    acting = yield from led_by(second, model, passing="second", pictures=begins)
+    led = yield from led_by(second, model, passing="second", pictures=begins)
+    acting = (*led, *(yield from moved_by(second.request, model)))
     noise, pictures = noise_of(second, model)
     x = model.path.noised(clean, noise, second.sigmas[0])
     done = len(settled.sigmas) - 1

@@ -18,6 +18,7 @@ from easel.recipes.conditioning import blank_conditioning
 from easel.recipes.controls import lead_fields, led_by
 from easel.recipes.finishing import decode, finish
 from easel.recipes.leads import encode
+from easel.recipes.motion import moved_by
 from easel.recipes.noise import noise_of
 from easel.recipes.passes import Leader, Pass, sample
 from easel.recipes.refiner import load_refiner, refined, refiner_fields
@@ -30,7 +31,9 @@ def check_start(request: Request) -> None:
     sized(request, opened(request))
 
 
-@recipes.register("image_to_image", aliases=("img2img",), needs=("start",), takes=("refiner",), check=check_start)
+@recipes.register(
+    "image_to_image", aliases=("img2img",), needs=("start",), takes=("refiner", "motion"), check=check_start
+)
 def image_to_image(request: Request, model: Model) -> Generator[Work, Any, tuple[Picture, ...]]:
     """Encode words and picture, lay noise over the picture as its strength says, sample from there, decode."""
     start, image = start_of(request), flat(opened(request))
@@ -41,7 +44,7 @@ def image_to_image(request: Request, model: Model) -> Generator[Work, Any, tuple
     latents = yield from latents_of(settled, model, [image], start.resize, worn)
     extra = yield from blank_conditioning(settled, model, worn)
     like = resized(image, (settled.width, settled.height), start.resize)
-    acting = yield from led_by(settled, model, pictures=[like])
+    acting = (*(yield from led_by(settled, model, pictures=[like])), *(yield from moved_by(request, model)))
     noise, pictures = noise_of(settled, model)
     x = noisy(settled, model, latents, noise)
     first = Pass(settled, Leader(model, lead), x, pictures, extra=extra, worn=worn, acting=acting)

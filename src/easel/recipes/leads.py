@@ -19,6 +19,7 @@ from easel.post.upscalers import wanted_upscaler
 from easel.prompt.networks import LoraTag, lora_of, split_networks
 from easel.prompt.plan import Held, held_at, parts, plan, plan_negative, strip_comments
 from easel.recipes.controlled import controls_want
+from easel.recipes.motion import motion_wants
 from easel.recipes.regional import prompts_in
 from easel.recipes.wanted import afterwards_want
 
@@ -115,7 +116,7 @@ def wanted_by(request: Request) -> list[Wanted]:
     tags = [tag for prompt in prompts for tag in split_networks(strip_comments(prompt))[1]]
     texts = [bare(prompt) for prompt in (*prompts, *negatives)]
     wanted = [*(wanted_network(lora_of(tag)) for tag in tags), *(Wanted("embeddings", text) for text in texts if text)]
-    return [*wanted, *controls_want(request), *finishing_wants(request)]
+    return [*wanted, *controls_want(request), *motion_wants(request), *finishing_wants(request)]
 
 
 def finishing_wants(request: Request) -> list[Wanted]:

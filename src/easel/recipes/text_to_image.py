@@ -15,13 +15,16 @@ from easel.recipes.controls import lead_fields, led_by
 from easel.recipes.finishing import decode, finish
 from easel.recipes.hires import check_hires, hires_fields, prepare, second_pass
 from easel.recipes.leads import encode
+from easel.recipes.motion import moved_by
 from easel.recipes.noise import noise_of
 from easel.recipes.passes import Leader, Pass, sample
 from easel.recipes.refiner import load_refiner, refined, refiner_fields
 from easel.recipes.worn import worn_by
 
 
-@recipes.register("text_to_image", aliases=("txt2img",), needs=(), takes=("hires", "refiner"), check=check_hires)
+@recipes.register(
+    "text_to_image", aliases=("txt2img",), needs=(), takes=("hires", "refiner", "motion"), check=check_hires
+)
 def text_to_image(request: Request, model: Model) -> Generator[Work, Any, tuple[Picture, ...]]:
     """Encode the words, sample from noise, where asked enlarge and sample again, decode."""
     settled = settle(request, model)
@@ -30,7 +33,7 @@ def text_to_image(request: Request, model: Model) -> Generator[Work, Any, tuple[
     lead = yield from encode(request, model, settled.calls)
     worn = worn_by(request)
     extra = yield from blank_conditioning(settled, model, worn)
-    acting = yield from led_by(settled, model)
+    acting = (*(yield from led_by(settled, model)), *(yield from moved_by(request, model)))
     noise, pictures = noise_of(settled, model)
     x = model.path.noised(0.0, noise, settled.sigmas[0])
     steps = sum(len(one.sigmas) - 1 for one in (settled, second) if one)

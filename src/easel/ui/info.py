@@ -118,10 +118,11 @@ def replaying(page: Page) -> Any:
             if ended.state != "done":
                 yield shown.trouble(ended.error.message if ended.error else say("info.cancelled")), ""
                 return
-            here = house.file_of(ended.pictures[0]).read_bytes()
-            result = verdict(found, file, here, ended.pictures[0].infotext)
+            place = found.recalled.frame if found.recalled else 0
+            here = house.file_of(ended.pictures[place]).read_bytes()
+            result = verdict(found, file, here, ended.pictures[place].infotext)
             names = (say("info.there"), say("info.here"))
-            laid = shown.two(as_link(file), links.picture(job.id, 0), names, say)
+            laid = shown.two(as_link(file), links.picture(job.id, place), names, say)
             yield shown.verdict(result, found, say), laid
 
     return page.safely(replay)

@@ -43,7 +43,7 @@ class Verdict:
 
 
 def replay_request(told: Told, library: Library, *, start: bytes | None = None, mask: bytes | None = None) -> Request:
-    """Return the request of a picture, alone in its forwards. Raises RequestError for what is not told or not here.
+    """Return the request of a picture, or its clip, alone in its forwards. Raises RequestError for what is not here.
 
     A model that is called otherwise here is found by its hash. start, mask: files of the pictures that it began from.
     """
@@ -51,7 +51,8 @@ def replay_request(told: Told, library: Library, *, start: bytes | None = None, 
         raise RequestError(told.problem or "this picture says nothing of its making.")
     request = told.recalled.request(start=start, mask=mask)
     name = model_here(request.model, told.recalled.facts.get("Model hash", ""), library)
-    return request.model_copy(update={"batch_size": 1, "alone": True, "model": name})
+    one = {} if request.motion else {"batch_size": 1}  # a frame is only drawn with its clip
+    return request.model_copy(update={**one, "alone": True, "model": name})
 
 
 def sendable(told: Told, file: bytes, library: Library) -> tuple[Request, str]:
@@ -63,6 +64,8 @@ def sendable(told: Told, file: bytes, library: Library) -> tuple[Request, str]:
     if told.recalled is None:
         raise RequestError(told.problem or "this picture says nothing of its making.")
     left = {*FROM_PICTURES, *(place.partition(".")[0] for place in told.recalled.needs if "." in place)}
+    if "motion" in told.recalled.fields:
+        left |= {"motion", "batch_size"}  # the page draws no clips
     fields = copy.deepcopy({name: value for name, value in told.recalled.fields.items() if name not in left})
     start = told.recalled.fields.get("start")
     if "start" in told.recalled.needs:

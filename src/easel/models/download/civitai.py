@@ -37,6 +37,7 @@ KINDS = {
     "vae": "vae",
     "upscaler": "upscaler",
     "controlnet": "controlnet",
+    "motionmodule": "motion_module",
 }
 FILE_KINDS = {"vae": "vae", "text encoder": "text_encoder", "unet": "denoiser"}
 MODEL_FILES = ("model", "pruned model")

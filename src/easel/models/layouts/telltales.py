@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from easel.models.files.listing import Listing
 from easel.models.layouts.controls import control_for
+from easel.models.layouts.motion import motion_for
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +95,7 @@ TELLTALES = (
         ),
     ),
     Telltale("", "Stable Diffusion 2 unCLIP", ("noise_augmentor.",)),
+    Telltale("", "HotShot-XL", (), (".temporal_attentions.",)),
     Telltale("", "a video model", (), (".time_stack.", ".time_mixer.", "temporal_transformer_blocks.")),
     Telltale("", "Playground 2.5", ("edm_mean", "edm_std")),
     Telltale("", "CosXL", ("edm_vpred.",)),
@@ -145,6 +147,8 @@ def made_for(told: Telltale, listing: Listing) -> tuple[str, str]:
     """Return the family and variant for which what is no model was made, "" where nothing tells."""
     if told.kind in ("controlnet", "t2i_adapter"):
         return control_for(listing)
+    if told.kind == "motion_module":
+        return motion_for(listing)
     if told.kind == "ip_adapter":
         keys = listing.tensors.get("ip_adapter.1.to_k_ip.weight")
         return READ.get(keys.shape[-1], ("", "")) if keys is not None and keys.shape else ("", "")

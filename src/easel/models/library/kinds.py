@@ -48,7 +48,9 @@ KINDS: dict[str, Kind] = {
     "controlnet": Kind("ControlNet", ("controlnet",), (*TENSORS, ".pth", ".pt", ".bin")),
     "t2i_adapter": Kind("T2I-Adapter", ("t2i_adapter",), (*TENSORS, ".pth", ".bin")),
     "ip_adapter": Kind("IP-Adapter", ("ip_adapter", "ip-adapter", "ipadapter"), (*TENSORS, ".pth", ".bin")),
-    "motion_module": Kind("motion module", ("animatediff_models", "animatediff"), (*TENSORS, ".ckpt", ".pth")),
+    "motion_module": Kind(
+        "motion module", ("animatediff_models", "animatediff", "motion"), (*TENSORS, ".ckpt", ".pth", ".bin")
+    ),
     "clip_vision": Kind("picture reader", ("clip_vision",), (*TENSORS, ".pth", ".bin")),
     "preprocessor": Kind(
         "preprocessor's network",
