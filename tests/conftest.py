@@ -18,12 +18,16 @@ os.environ["HF_HUB_OFFLINE"] = "1"  # read when the hub's library is imported
 
 @pytest.fixture(autouse=True, scope="session")
 def nobodys_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Hide the settings file and the EASEL_ variables of whoever runs the tests."""
+    """Hide the settings file, the EASEL_ variables and the terminal's size of whoever runs the tests."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("config")))
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("GRADIO_TEMP_DIR", str(tmp_path_factory.mktemp("gradio")))
         for name in ("settings", *Settings.model_fields):
             patch.delenv(f"EASEL_{name.upper()}", raising=False)
+        for name in ("COLUMNS", "LINES"):
+            patch.delenv(name, raising=False)
+            os.unsetenv(name)  # where Python does not see it: pytest loads readline, which tells it what it starts
         yield
 
 

@@ -114,10 +114,11 @@ def test_a_stopped_merge_leaves_nothing(home: Path, models: Path, number: signal
     ]
     environment = {**os.environ, "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}"}
     with subprocess.Popen(command, cwd=home, env=environment, stderr=subprocess.PIPE, text=True) as process:
-        until = time.monotonic() + 60
+        until = time.monotonic() + 300  # where much else runs, torch alone is a minute on its way
         while not any(home.glob("new/.out*")) and time.monotonic() < until and process.poll() is None:
             time.sleep(0.02)
         process.send_signal(number)
-        _, err = process.communicate(timeout=30)
-    assert (process.returncode, err) == (code, "stopped; nothing was written.\n")
+        _, err = process.communicate(timeout=300)
+    said = [line for line in err.splitlines() if not line.startswith("merging: ")]  # every ten seconds
+    assert (process.returncode, said) == (code, ["stopped; nothing was written."])
     assert not list((home / "new").iterdir())
