@@ -1,11 +1,13 @@
 """A client that plays a script instead of running a model: the protocol of core/client.py with real pictures.
 
 What a run does stands in its prompt: "fail" ends it for want of memory, "refuse" is not taken, "slow" waits at each
-step, "deaf" too and cannot be cancelled, "loading" never begins; everything else is drawn at once.
+step, "deaf" too and cannot be cancelled, "loading" says so on stderr and never begins; everything else is drawn at
+once.
 """
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -50,6 +52,7 @@ class ScriptedClient:
         last: Event = Done(drawn(request))
         steps = request.steps or STEPS
         if "loading" in request.prompt:
+            print("loading", file=sys.stderr, flush=True)
             threading.Event().wait()
         for step in range(steps + 1):
             if "deaf" in request.prompt:

@@ -77,7 +77,7 @@ def test_the_second_time_leaves_at_once(home: Path) -> None:
 
 def test_before_the_first_step_there_is_nothing_to_wait_for(home: Path) -> None:
     with started(home, "txt2img", "loading fox") as process:
-        time.sleep(1.5)  # until it waits for the model; no output tells
+        assert process.stderr is not None and process.stderr.readline() == "loading\n"
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=10)
     assert (process.returncode, out) == (130, "")

@@ -77,21 +77,25 @@ def vae_called(name: str, of: Identity) -> Stock:
 def follow(work: Generator[int, None, None], total: int, out: Path, *, word: str, as_json: bool) -> None:
     """Do the work, which yields the bytes that are done, and say at its end what was made.
 
-    word: what is being done, such as "merging". Raises what the work raises; exits where it is stopped.
+    word: what is being done, such as "merging". Raises what the work raises. Ctrl-C stops it after the tensor that is
+    under way, since one that breaks into it may be between opening a file and closing it; the second time at once.
     """
-    began = monotonic()
+    began, asked = monotonic(), list[int]()
 
     def stop(code: int) -> None:
-        raise KeyboardInterrupt(code)
+        if asked:
+            raise KeyboardInterrupt
+        asked.append(code)
 
     try:
         with stop_signals(stop), closing(work), bar(word, total, quiet=as_json) as advance:
             for size in work:
                 advance(size)
-    except KeyboardInterrupt as stopped:
+                if asked:
+                    raise KeyboardInterrupt
+    except KeyboardInterrupt:
         say("stopped; nothing was written.")
-        code = stopped.args[0] if stopped.args else STOPPED
-        raise typer.Exit(int(code)) from None
+        raise typer.Exit(asked[0] if asked else STOPPED) from None
     tell(out, monotonic() - began, as_json=as_json)
 
 
