@@ -6,7 +6,9 @@ import asyncio
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -14,7 +16,7 @@ from fastapi import FastAPI
 from starlette.responses import PlainTextResponse
 from starlette.testclient import TestClient
 
-from easel.ui.front import COOKIE, PATHS, Building, Wing, mount
+from easel.ui.front import COOKIE, PATHS, Building, Wing, made, mount
 from easel.ui.words import LANGUAGES
 from tests.ui.houses import house_in
 
@@ -133,3 +135,20 @@ print(gradio.Textbox(label="a").label)
 """
     found = subprocess.run([sys.executable, "-W", "error", "-c", program], check=False, capture_output=True, text=True)
     assert found.stdout.strip() == "a", found.stderr
+
+
+def test_building_the_page_leaves_no_loop_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[asyncio.SelectorEventLoop] = []
+    begin = asyncio.SelectorEventLoop.__init__
+
+    def noted(loop: asyncio.SelectorEventLoop, *args: Any) -> None:
+        opened.append(loop)
+        begin(loop, *args)
+
+    monkeypatch.setattr(asyncio.SelectorEventLoop, "__init__", noted)
+    with house_in(tmp_path) as house, ThreadPoolExecutor(1) as pool:
+        pool.submit(made, house, "en").result()
+    still = [loop for loop in opened if not loop.is_closed()]
+    for loop in still:
+        loop.close()
+    assert not still

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager, closing
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import Any
 
@@ -66,14 +66,13 @@ def made(house: House, language: str) -> Wing:
     """Return the page in one language; the first call loads Gradio. For a thread without a loop."""
     from easel.ui.stubless import without_stubs
 
-    with uncollected(), without_stubs(), closing(asyncio.new_event_loop()) as loop:
-        asyncio.set_event_loop(loop)  # Gradio asks for one, also in a thread that has none, and would leave it open
-        try:
-            from easel.ui import page
+    async def wing() -> Wing:
+        from easel.ui import page
 
-            return page.wing(house, language)
-        finally:
-            asyncio.set_event_loop(None)
+        return page.wing(house, language)
+
+    with uncollected(), without_stubs():
+        return asyncio.run(wing())  # Gradio wants a running loop: without one it opens a dozen and closes none
 
 
 class Building:
