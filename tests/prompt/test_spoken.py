@@ -26,6 +26,11 @@ def test_each_picture_draws_its_own_words_and_has_them_alone_too() -> None:
     assert spoken(Request(prompt=CHOICE, seed=5))[0].prompt == parts[2].prompt
 
 
+def test_the_frames_of_a_clip_stay_together_with_one_choice() -> None:
+    (clip,) = spoken(Request(prompt=CHOICE, batch_size=8, seed=5, motion={"model": "mm"}))
+    assert (clip.batch_size, clip.prompt) == (8, spoken(Request(prompt=CHOICE, seed=5))[0].prompt)
+
+
 def test_variations_vary_their_words_too() -> None:
     parts = spoken(Request(prompt=CHOICE, batch_size=8, seed=3, variation={"seed": 1, "strength": 0.2}))
     assert {part.seeds for part in parts} == {(3,)}

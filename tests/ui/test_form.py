@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from easel.core.errors import BadValue, UnknownName
+from easel.core.motion import FRAMES, Motion
 from easel.core.passes import Guidance, Hires, Refiner, Variation, Words
 from easel.core.request import Request
 from easel.core.settings import Settings
@@ -35,6 +36,8 @@ requests = st.builds(
     batch_size=st.integers(1, 8),
     hires=st.none() | st.builds(Hires, scale=st.floats(1, 4), steps=st.none() | st.integers(1, 9)),
     refiner=st.none() | st.builds(Refiner, model=st.just("other"), switch_at=st.floats(0, 1)),
+    motion=st.none()
+    | st.builds(Motion, model=st.just("mm"), fps=st.floats(1, 60), format=st.sampled_from(["webp", "mp4"])),
     seamless=st.sampled_from(["", "x", "xy"]),
     alone=st.booleans(),
 )
@@ -71,6 +74,13 @@ def test_parts_that_are_off_are_not_asked_for() -> None:
     off = to_request({**values, "hires.on": False, "refiner.model": ""})
     assert off.hires is None
     assert off.refiner is None
+
+
+def test_a_motion_module_makes_one_clip_of_as_many_pictures_as_it_has_frames() -> None:
+    values = {**from_request(Request(batch_size=3)), "motion.model": "mm"}
+    assert to_request(values).batch_size == FRAMES
+    assert to_request({**values, "frames": 24}).batch_size == 24
+    assert to_request({**values, "motion.model": ""}) == Request(batch_size=3)
 
 
 @pytest.fixture

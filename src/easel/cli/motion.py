@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Annotated, Any, get_args
 
 from easel.cli.options import option
+from easel.core.motion import FRAMES
 
 CLIP = "Clip (docs/motion.md)"
-FRAMES = 16  # of a clip where nobody says how many, as motion modules were trained
 
 
 def motion_options(

@@ -13,6 +13,7 @@ from easel.core.limits import Name
 from easel.core.values import Value
 
 Film = Literal["webp", "gif", "mp4"]
+FRAMES = 16  # of a clip where nobody says how many, as motion modules were trained
 
 
 class Motion(Value):

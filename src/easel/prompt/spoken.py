@@ -16,7 +16,7 @@ from easel.prompt.wildcards import Wildcards
 def spoken(request: Request, *, styles: Sequence[Style] = (), wildcards: Wildcards = NO_WILDCARDS) -> list[Request]:
     """Return the requests of a settled request: itself, or one for each picture where words are left to choice.
 
-    Each picture draws its words by its own seed, so it has them alone too.
+    Each picture draws its words by its own seed, so it has them alone too; a clip has one choice for all its frames.
     """
     typed = [
         request.prompt,
@@ -25,7 +25,8 @@ def spoken(request: Request, *, styles: Sequence[Style] = (), wildcards: Wildcar
     ]
     if request.hires is not None:
         typed += [request.hires.prompt, request.hires.negative_prompt]
-    whole = request.batch_size == 1 or not any(has_choices(text) for text in typed)
+    clip = request.motion is not None
+    whole = clip or request.batch_size == 1 or not any(has_choices(text) for text in typed)
     parts = [request] if whole else [request.one(picture) for picture in range(request.batch_size)]
     return [with_words(part, styles, wildcards) for part in parts]
 

@@ -40,6 +40,12 @@ def seldom(say: Words) -> made.Controls:
     return found
 
 
+def clip(say: Words) -> made.Controls:
+    """Make what makes a clip of the pictures, closed."""
+    with gr.Accordion(say("create.clip"), open=False):
+        return made.motion_controls(say)
+
+
 def offering(
     blocks: gr.Blocks, house: House, say: Words, controls: made.Controls, also: made.Controls | None = None
 ) -> None:

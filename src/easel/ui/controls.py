@@ -7,13 +7,14 @@ them.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, get_args
 
 import gradio as gr
 from gradio.components import Component
 
+from easel.core.motion import FRAMES, Film
 from easel.prompt.styles import read_styles
-from easel.ui.form import COUNT, ON, STYLES
+from easel.ui.form import CLIP, COUNT, ON, STYLES
 from easel.ui.house import House
 from easel.ui.words import Words
 
@@ -206,6 +207,22 @@ def refiner_controls(say: Words) -> Controls:
     }
 
 
+def motion_controls(say: Words) -> Controls:
+    """Make the motion module that makes one clip of the pictures, and the clip's film; offered() fills it."""
+    none = [(say("form.none"), "")]
+    made: Controls = {
+        "motion.model": gr.Dropdown(none, value="", label=say("form.motion.model"), allow_custom_value=True)
+    }
+    with gr.Row():
+        made[CLIP] = gr.Number(value=FRAMES, precision=0, step=1, label=say("form.frames"), min_width=120)
+        made["motion.fps"] = gr.Number(value=8, step=1, label=say("form.motion.fps"), min_width=120)
+        made["motion.format"] = gr.Dropdown(
+            list(get_args(Film)), value="webp", label=say("form.motion.format"), min_width=120
+        )
+    made["motion.strength"] = gr.Slider(0, 2, value=1, step=0.05, label=say("form.motion.strength"))
+    return made
+
+
 def further_controls(say: Words) -> Controls:
     """Make what few people change: how words are read, when guidance acts, what is left out for speed."""
     made: Controls = {}
@@ -251,7 +268,7 @@ def offered(house: House, say: Words, places: Sequence[str]) -> list[Any]:
 
     names = {
         kind: [entry.name for entry in house.library.entries(kind, within=PATIENCE)]
-        for kind in ("checkpoint", "vae", "denoiser", "text_encoder")
+        for kind in ("checkpoint", "vae", "denoiser", "text_encoder", "motion_module")
     }
     styles = read_styles(house.settings.styles) if house.settings.styles.is_file() else {}
     own, models = (say("form.own"), ""), names["checkpoint"]
@@ -261,6 +278,7 @@ def offered(house: House, say: Words, places: Sequence[str]) -> list[Any]:
         "components.denoiser": gr.update(choices=[own, *pairs(names["denoiser"])]),
         "components.text_encoders": gr.update(choices=pairs(names["text_encoder"])),
         "refiner.model": gr.update(choices=[(say("form.none"), ""), *pairs(models)]),
+        "motion.model": gr.update(choices=[(say("form.none"), ""), *pairs(names["motion_module"])]),
         "hires.upscaler": gr.update(choices=pairs(names_of(house.library))),
         STYLES: gr.update(choices=pairs(styles), visible=bool(styles)),
     }
@@ -269,7 +287,7 @@ def offered(house: House, say: Words, places: Sequence[str]) -> list[Any]:
 
 OFFERED = (
     *("model", "components.vae", "components.denoiser", "components.text_encoders", "refiner.model"),
-    *("hires.upscaler", STYLES),
+    *("motion.model", "hires.upscaler", STYLES),
 )
 
 

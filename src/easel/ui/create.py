@@ -63,6 +63,7 @@ def build(page: Page) -> None:
             parts = parts_widget(page, "create")
             with gr.Accordion(say("create.hires"), open=False):
                 controls |= made.hires_controls(say)
+            controls |= accordions.clip(say)
             with gr.Accordion(say("create.enlarging"), open=False):
                 enlarging = enlarging_controls(page)
             controls |= accordions.seldom(say)
@@ -170,7 +171,8 @@ def asking_for_larger(page: Page, panel: gr.HTML, enlarging: dict[str, Any]) -> 
         way: str, scale: float, strength: float, upscaler: str, event: gr.EventData, http: gr.Request
     ) -> list[Request]:
         wishes = (way, scale, strength, upscaler)
-        return [larger(one, *wishes) for one in chosen_of(page.house, event, http)]
+        requests = [larger(one, *wishes) for one in chosen_of(page.house, event, http)]
+        return [one for place, one in enumerate(requests) if one not in requests[:place]]  # frames of a clip, once
 
     asking(page, panel, panel.enlarge_chosen, asked, list(enlarging.values()))
 
@@ -189,6 +191,8 @@ def larger(sent: Sent, way: str, scale: float, strength: float, upscaler: str) -
         tiles=Tiles(scale=scale, upscaler=upscaler),
         hires=None,
         refiner=None,
+        motion=None,
+        batch_size=1,
         mask=None,
         outpaint=None,
         controls=(),

@@ -72,6 +72,7 @@ def build(page: Page) -> None:
             with gr.Accordion(say("create.sampling"), open=False):
                 controls |= accordions.sampling(say)
             parts = parts_widget(page, "edit", canvas=CANVAS)
+            controls |= accordions.clip(say)
             controls |= accordions.seldom(say)
     places, widgets = tuple(controls), [*controls.values(), *(own[name] for name in NAMES)]
 

@@ -1,7 +1,8 @@
 """What stands in a tab's controls to a request, and back.
 
 Controls are named by the place of their field in core.Request, such as "guidance.scale"; so a new field needs a control
-and nothing here. Three names are no fields: "hires.on", "styles" and "batch_count". Knows no widgets.
+and nothing here. Four names are no fields: "hires.on", "frames", which are a clip's batch, "styles" and "batch_count".
+Knows no widgets.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from easel.core.errors import BadValue
+from easel.core.motion import FRAMES, Motion
 from easel.core.passes import Hires, Refiner
 from easel.core.request import Request
 from easel.core.settings import Settings
@@ -18,6 +20,7 @@ from easel.core.values import Value
 Values = Mapping[str, Any]
 
 ON = "hires.on"
+CLIP = "frames"
 STYLES = "styles"
 COUNT = "batch_count"
 MOST = 1000  # requests of one press of the button
@@ -26,7 +29,9 @@ NEVER_ZERO = frozenset(("steps", "width", "height", "hires.steps", "hires.width"
 OPTIONS = ("sampler_options", "schedule_options")  # fields whose parts are named by samplers and schedules
 # Parts that controls do not show; parts/ has a widget of its own for them.
 PARTS = ("controls", "image_prompts", "details", "enlarge", "faces", "background")
-OPTIONAL = {"hires": Hires(), "refiner": Refiner(model="")}  # what controls show of a part that a request goes without
+OWN = (ON, CLIP, STYLES, COUNT)
+# What controls show of a part that a request goes without.
+OPTIONAL = {"hires": Hires(), "refiner": Refiner(model=""), "motion": Motion(model="")}
 
 
 def to_request(values: Values, **more: Any) -> Request:
@@ -34,7 +39,7 @@ def to_request(values: Values, **more: Any) -> Request:
 
     more: fields that no control has, such as the recipe and pictures.
     """
-    given = {name: value for name, value in values.items() if name not in (ON, STYLES, COUNT) and not silent(value)}
+    given = {name: value for name, value in values.items() if name not in OWN and not silent(value)}
     said = {name: value for name, value in given.items() if value != 0 or not never_zero(name)}
     seed = said.get("seed")
     if isinstance(seed, int | float) and seed < 0:  # how people of A1111 say "any"
@@ -44,6 +49,10 @@ def to_request(values: Values, **more: Any) -> Request:
         fields.pop("hires", None)
     if "model" not in fields.get("refiner", {}):
         fields.pop("refiner", None)
+    if "model" not in fields.get("motion", {}):
+        fields.pop("motion", None)
+    else:
+        fields["batch_size"] = values.get(CLIP) or FRAMES
     resize = fields.get("variation", {}).get("resize_from")
     if isinstance(resize, dict):
         fields["variation"]["resize_from"] = (resize.get("0"), resize.get("1", resize.get("0")))
@@ -59,7 +68,8 @@ def from_request(request: Request) -> dict[str, Any]:
     del found["variation.resize_from"]  # two controls have it
     first, second = request.variation.resize_from or (None, None)
     found |= {"variation.resize_from.0": first, "variation.resize_from.1": second}
-    return found | {ON: request.hires is not None, STYLES: [], COUNT: 1}
+    frames = {CLIP: FRAMES} if request.motion is None else {CLIP: request.batch_size, "batch_size": 1}
+    return found | {ON: request.hires is not None, STYLES: [], COUNT: 1} | frames
 
 
 def requests_of(values: Values, settings: Settings, **more: Any) -> list[Request]:

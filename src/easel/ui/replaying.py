@@ -64,8 +64,6 @@ def sendable(told: Told, file: bytes, library: Library) -> tuple[Request, str]:
     if told.recalled is None:
         raise RequestError(told.problem or "this picture says nothing of its making.")
     left = {*FROM_PICTURES, *(place.partition(".")[0] for place in told.recalled.needs if "." in place)}
-    if "motion" in told.recalled.fields:
-        left |= {"motion", "batch_size"}  # the page draws no clips
     fields = copy.deepcopy({name: value for name, value in told.recalled.fields.items() if name not in left})
     start = told.recalled.fields.get("start")
     if "start" in told.recalled.needs:

@@ -118,7 +118,8 @@ def sent(house: House, told: Any, http: gr.Request) -> Sent:
     job = house.store.get(id, caller_of(http).sees)
     if not isinstance(number, int) or not 0 <= number < len(job.pictures):
         raise UnknownJob(id)
-    return Sent(job.request.one(number), house.file_of(job.pictures[number]), id, number)
+    request = job.request if job.request.motion else job.request.one(number)  # a frame is only drawn with its clip
+    return Sent(request, house.file_of(job.pictures[number]), id, number)
 
 
 def chosen_of(house: House, event: gr.EventData, http: gr.Request) -> list[Sent]:

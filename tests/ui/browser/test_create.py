@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 from pathlib import Path
 
 from PIL import Image
 from playwright.sync_api import Page, expect
 
+from easel.core.motion import Motion
 from easel.core.request import Request
 from easel.media.metadata import encode
+from easel.models.library.names import STARTER
 from easel.prompt.infotext import write
 from easel.ui.words import words_of
+from tests.adapters.motion.making import tiny_net, write_published
 from tests.ui.browser.browsers import heard
 from tests.ui.serving import Served
 
@@ -106,6 +110,38 @@ def test_the_chosen_are_enlarged_by_keys(visit, served: Served) -> None:
     assert sorted(job.request.seed or 0 for job in jobs) == [6, 7]
     assert all(job.request.hires and job.request.prompt == "a fox" for job in jobs)
     assert {(job.pictures[0].width, job.pictures[0].height) for job in jobs} == {(128, 128)}
+
+
+def test_a_clip_is_shown_as_its_film_before_its_frames(visit, served: Served) -> None:
+    unet = json.loads((STARTER / "unet" / "config.json").read_text())
+    net = tiny_net(channels=tuple(unet["block_out_channels"]))
+    write_published(served.house.settings.models / "motion" / "sway.safetensors", net)
+    page = visit("/en/?prompt=a%20fox&motion.model=sway&frames=3&motion.format=mp4&steps=2&width=64&height=64&seed=5")
+    expect(page.locator(PROMPT)).to_have_value("a fox")
+    heard(page, "sway", "3", "5")
+    page.locator("#create-draw").click()
+    drawn(page, 4)
+    request = served.house.store.list(limit=1)[0].request
+    assert (request.batch_size, request.motion) == (3, Motion(model="sway", format="mp4"))
+    expect(page.locator(f"{PANEL} .stage video")).to_be_visible()
+    assert page.locator(f"{PANEL} .stage video").evaluate(
+        """async (video) => {
+            while (!video.duration) await new Promise((wait) => setTimeout(wait, 50));
+            return [video.videoWidth, video.videoHeight];
+        }"""
+    ) == [64, 64]
+    page.locator(f"{PANEL} .tile").nth(2).click()
+    expect(page.locator(f"{PANEL} .stage video")).to_be_hidden()
+    expect(page.locator(f"{PANEL} .stage a img")).to_be_visible()
+    page.keyboard.press("a")
+    expect(page.get_by_role("button", name="Enlarge chosen (3)")).to_be_visible()
+    page.get_by_role("button", name="Start over").click()
+    expect(page.locator(PROMPT)).to_have_value("")
+    page.locator(f"{PANEL} .acts").get_by_role("button", name="Create").click()
+    expect(page.locator(PROMPT)).to_have_value("a fox")
+    heard(page, "sway", "3")
+    page.reload()
+    drawn(page, 4)
 
 
 def test_settings_come_back_from_a_picture(visit, tmp_path: Path) -> None:

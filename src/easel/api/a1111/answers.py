@@ -27,13 +27,17 @@ TOLD = (
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """One picture of an answer. file: in the format that was asked for. request: whose picture it is, and its place."""
+    """One picture of an answer, or a film. file: in the format that was asked for, which ends so.
+
+    request: whose picture it is, and its place.
+    """
 
     file: bytes
     seed: int
     infotext: str
     request: Request
     place: int
+    ending: str
 
     @property
     def subseed(self) -> int:

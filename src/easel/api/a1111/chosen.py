@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from easel.api.a1111.asked import Fields, cut, made, text_fields
+from easel.api.a1111.clips import Clip
 from easel.api.a1111.detailer import detail_of
 from easel.api.a1111.options import USUAL, Options, checked
 from easel.api.a1111.painting import image_fields
@@ -74,6 +75,7 @@ class Asked:
     """What a call asks for: requests in the order of their pictures, and the sheet to make of them.
 
     options: the settings in force for it. hints: places among the controls of each whose hints are to be shown.
+    clip: what its pictures are the frames of.
     """
 
     wire: Drawing
@@ -81,6 +83,7 @@ class Asked:
     options: Options
     sheet: Sheet | None = None
     hints: tuple[int, ...] = ()
+    clip: Clip | None = None
 
 
 def asked(
@@ -98,6 +101,8 @@ def asked(
     wire, added = always_on(wire, where)
     translate = Translation(given, styles or {}, added)
     if wire.script_name and wire.script_name.casefold() != "none":
+        if added.clip is not None:
+            raise Unsupported(f"AnimateDiff with the script {wire.script_name!r} cannot be honoured; choose one.")
         script = titled(wire.script_name, SCRIPTS, where)
         requests, sheet = RUNS[script.name](wire, translate, *arguments_of(script, wire.script_args))
     else:
@@ -106,7 +111,7 @@ def asked(
     if pictures > MOST_PICTURES:
         raise BadValue("pictures of one call", pictures, f"at most {MOST_PICTURES}", remedy="ask in several calls")
     drawn = [one for request in requests for one in spoken(request, wildcards=wildcards)]
-    return Asked(wire, tuple(drawn), given, sheet, shown_places(added.units))
+    return Asked(wire, tuple(drawn), given, sheet, shown_places(added.units), added.clip)
 
 
 def where_of(wire: Drawing) -> Where:
@@ -130,6 +135,8 @@ class Translation:
         else:
             assert isinstance(wire, TextToImage)
             found = [text_fields(wire, self.options, styles)]
+        if self.added.clip is not None:
+            found = [fields | self.added.clip.fields for fields in found]
         if self.added.details.skip and isinstance(wire, ImageToImage):
             without_mask(wire, "ADetailer with skip_img2img")
             return [self.details_alone(wire, fields) for fields in found]

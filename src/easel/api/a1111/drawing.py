@@ -15,6 +15,7 @@ from easel.api.a1111 import hints
 from easel.api.a1111.answers import Shown, answer, contact_sheet, sheets_of
 from easel.api.a1111.brought import brought
 from easel.api.a1111.chosen import Asked, asked, where_of
+from easel.api.a1111.clips import Clip
 from easel.api.a1111.house import House
 from easel.api.a1111.infotexts import filled
 from easel.api.a1111.listings import style_table
@@ -95,7 +96,8 @@ def answered(house: House, call: Asked, jobs: Sequence[Job], task: Task, maps: S
 
     maps: hints that are shown after the pictures.
     """
-    shown = [one for job in jobs for one in pictures_of(house, call, job)]
+    frames = [one for job in jobs for one in pictures_of(house, call, job)]
+    shown = frames if call.clip is None else clips_of(house, call.clip, jobs, frames)
     sheets: list[bytes] = []
     format, quality = call.options["samples_format"], call.options["jpeg_quality"]
     if call.sheet is not None and len(shown) == len(call.requests):
@@ -103,7 +105,8 @@ def answered(house: House, call: Asked, jobs: Sequence[Job], task: Task, maps: S
     elif wants_sheet(call, len(shown)):
         sheets = [contact_sheet(shown, format, quality)]
     if call.wire.save_images:
-        save(house, call, task.kind, shown, sheets)
+        saved = [*shown, *frames] if call.clip and call.clip.saved and not call.clip.shown else shown
+        save(house, call, task.kind, saved, sheets)
     return answer(call, shown, sheets, maps, created=task.created)
 
 
@@ -122,16 +125,31 @@ def pictures_of(house: House, call: Asked, job: Job) -> list[Shown]:
             kept.infotext,
             job.request,
             place,
+            format_named(options["samples_format"]).ending,
         )
         for place, kept in enumerate(job.pictures)
     ]
+
+
+def clips_of(house: House, clip: Clip, jobs: Sequence[Job], frames: Sequence[Shown]) -> list[Shown]:
+    """Return the films of jobs whose pictures are frames, each before its frames where those are to be shown."""
+    from easel.jobs.films import film_at
+
+    found: list[Shown] = []
+    for job in (job for job in jobs if job.pictures):
+        first = job.pictures[0]
+        for film in clip.films:
+            path = film_at(house.doors.album, job.stem, clip.motion.changed(format=film), job.pictures)
+            found.append(Shown(path.read_bytes(), first.seed, first.infotext, job.request, 0, film))
+        found += [one for one in frames if one.request is job.request] if clip.shown else []
+    return found
 
 
 def wants_sheet(call: Asked, pictures: int) -> bool:
     """Return whether a contact sheet goes before the pictures: only where they are saved, as in A1111."""
     wire = call.wire
     wanted = wire.save_images and not wire.do_not_save_grid and call.options["return_grid"]
-    return wanted and call.sheet is None and pictures > 1
+    return wanted and call.sheet is None and call.clip is None and pictures > 1
 
 
 def save(house: House, call: Asked, kind: str, shown: Sequence[Shown], sheets: Sequence[bytes]) -> None:
@@ -141,7 +159,7 @@ def save(house: House, call: Asked, kind: str, shown: Sequence[Shown], sheets: S
     outputs, ending = house.doors.settings.outputs, format_named(call.options["samples_format"]).ending
     if not call.wire.do_not_save_samples:
         for one in shown:
-            save_numbered(one.file, day_folder(outputs, f"{kind}-images"), one.seed, ending)
+            save_numbered(one.file, day_folder(outputs, f"{kind}-images"), one.seed, one.ending)
     if not call.wire.do_not_save_grid:
         for sheet in sheets:
             save_numbered(sheet, day_folder(outputs, f"{kind}-grids"), shown[0].seed, ending)

@@ -1,4 +1,4 @@
-"""What an infotext says of ControlNet and ADetailer, as the arguments that their clients would send.
+"""What an infotext says of ControlNet, ADetailer and a clip, as the arguments that their clients would send.
 
 Pictures are not in an infotext: a unit without one takes that which its call begins from, or is refused by name.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from easel.api.a1111.clips import SCRIPT as ANIMATEDIFF
 from easel.api.a1111.detailer import SCRIPT as ADETAILER
 from easel.api.a1111.detailer import DetailArgs
 from easel.api.a1111.unit import SCRIPTS as CONTROLNET
@@ -49,7 +50,17 @@ def scripts_of(said: Mapping[str, str], given: Mapping[str, Any]) -> dict[str, A
     tabs = [tab_said(tab) for tab in details_in(said).values()]
     if tabs and ADETAILER not in named:
         found["ADetailer"] = {"args": [True, False, *tabs]}
+    if "Motion" in said and ANIMATEDIFF not in named:
+        found["AnimateDiff"] = {"args": [clip_said(said)]}
     return {**given, **found}
+
+
+def clip_said(said: Mapping[str, str]) -> dict[str, Any]:
+    """Return a clip as a client would send it."""
+    fields = {"model": "Motion", "strength": "Motion strength", "fps": "Motion fps", "video_length": "Batch size"}
+    found: dict[str, Any] = {field: said[name] for field, name in fields.items() if name in said}
+    film = said.get("Motion format", "webp").upper()
+    return {"video_length": 1, **found, "enable": True, "closed_loop": "N", "format": [film]}
 
 
 def unit_said(name: str, text: str) -> dict[str, Any]:

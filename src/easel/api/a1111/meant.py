@@ -15,6 +15,7 @@ from easel.core.control import Control, ImagePrompt
 from easel.core.detail import Detail
 from easel.core.errors import BadValue, UnknownName, Unsupported
 from easel.core.finishing import Background
+from easel.core.motion import Motion
 from easel.core.passes import Components
 from easel.core.request import Request
 from easel.models.library.names import Library
@@ -22,6 +23,7 @@ from easel.post.upscalers import upscalers
 
 FLAT = Background.model_fields["model"].default  # needs no file
 MODELS = "GET /controlnet/model_list"
+ENDINGS = ("ckpt", "safetensors", "pth", "bin")  # of the files of motion modules
 
 # What A1111 calls the files that it fetches by itself.
 UPSCALERS = {
@@ -59,6 +61,8 @@ def named(request: Request, library: Library) -> Request:
         changes["enlarge"] = request.enlarge.model_copy(update=found)
     if request.background:
         changes["background"] = background_meant(library, request.background)
+    if request.motion:
+        changes["motion"] = motion_meant(library, request.motion)
     changes["controls"] = tuple(control_meant(library, one) for one in request.controls)
     changes["image_prompts"] = tuple(prompt_meant(library, one) for one in request.image_prompts)
     changes["details"] = tuple(detail_meant(library, one) for one in request.details)
@@ -94,6 +98,15 @@ def background_meant(library: Library, background: Background) -> Background:
     if background.model == FLAT:
         return background
     return background.model_copy(update={"model": model_meant(library, background.model, "background")})
+
+
+def motion_meant(library: Library, motion: Motion) -> Motion:
+    """Return a clip's motion with the library's own name for its module, whose file may end otherwise here."""
+    stem, dot, ending = motion.model.rpartition(".")
+    if dot and ending.casefold() in ENDINGS:
+        with suppress(UnknownName):
+            return motion.model_copy(update={"model": model_meant(library, stem, "motion_module")})
+    return motion.model_copy(update={"model": model_meant(library, motion.model, "motion_module")})
 
 
 def control_meant(library: Library, control: Control) -> Control:

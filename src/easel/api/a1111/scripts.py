@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar, cast
 
-from easel.api.a1111 import detailer, unit
+from easel.api.a1111 import clips, detailer, unit
+from easel.api.a1111.clips import Clip, clip_in
 from easel.api.a1111.detailer import Details, details_in
 from easel.api.a1111.unit import Unit, units_in
 from easel.api.a1111.wire import Drawing
@@ -155,6 +156,7 @@ ALWAYS = (
     ),
     Script(unit.SCRIPTS[0], tuple(Argument(f"ControlNet Unit {place}") for place in range(3))),
     Script(detailer.SCRIPT, (Argument("Enable ADetailer", True), Argument("Skip img2img", False), Argument("Tab 1"))),
+    Script(clips.SCRIPT, (Argument("AnimateDiff"),)),
 )
 NAMES = {"outpainting mk 2": "outpainting mk2"}
 
@@ -203,11 +205,13 @@ class Additions:
     """What the scripts that always run ask for besides a call's own fields.
 
     soft: the fields of soft inpainting where it is on. units: of ControlNet. details: of ADetailer.
+    clip: of AnimateDiff.
     """
 
     soft: Mapping[str, Any] | None = None
     units: tuple[tuple[str, Unit], ...] = ()
     details: Details = field(default_factory=Details)
+    clip: Clip | None = None
 
 
 def always_on(wire: Drawn, where: Where) -> tuple[Drawn, Additions]:
@@ -223,6 +227,9 @@ def always_on(wire: Drawn, where: Where) -> tuple[Drawn, Additions]:
             continue
         if known == detailer.SCRIPT:
             added["details"] = details_in(arguments)
+            continue
+        if known == clips.SCRIPT:
+            added["clip"] = clip_in(arguments)
             continue
         if known in ELSEWHERE:
             refuse_in_use(name, arguments)

@@ -3,8 +3,9 @@
   const KEPT = 60; // jobs that a window remembers for each tab
   const ENDED = ["done", "failed", "cancelled"];
   const thumb = (picture) => `/files/small/${encodeURIComponent(picture.job)}/${picture.number}`;
-  const full = (picture) => `/v1/jobs/${encodeURIComponent(picture.job)}/pictures/${picture.number}`;
-  const key = (picture) => `${picture.job}/${picture.number}`;
+  const full = (picture) => picture.film ? `/v1/jobs/${encodeURIComponent(picture.job)}/film` : `/v1/jobs/${encodeURIComponent(picture.job)}/pictures/${picture.number}`;
+  const key = (picture) => `${picture.job}/${picture.film ? "film" : picture.number}`;
+  const shownOf = ({ id: job, film, done = [] }) => [...(film ? done.slice(0, 1).map((one) => ({ ...one, job, film })) : []), ...done.map((one) => ({ ...one, job }))]; // a clip's film is before its frames
 
   easel.results = (element, trigger, props, watch, { name, events, words, examples }) => {
     const { make, say } = easel;
@@ -21,10 +22,11 @@
     const wrong = make("p", { class: "wrong", role: "alert", hidden: true });
     const image = make("img", { alt: "", hidden: true });
     const link = make("a", { target: "_blank", rel: "noopener", title: word("open"), hidden: true }, image);
+    const video = make("video", { controls: true, loop: true, muted: true, autoplay: true, playsinline: true, hidden: true });
     const live = make("img", { class: "live", alt: word("live"), hidden: true });
     const empty = make("div", { class: "empty" }, make("p", { class: "head" }, word("empty_head")), make("p", {}, word(examples.length ? "try" : "empty")),
       ...examples.map((one) => make("button", { class: "act", type: "button", onclick: () => easel.fill(document.querySelector(`#${name}-prompt textarea`), one) }, one)));
-    const stage = make("div", { class: "stage" }, empty, link, live);
+    const stage = make("div", { class: "stage" }, empty, link, video, live);
     const save = make("a", { class: "act", download: "" }, word("save"));
     const copy = make("button", { class: "act", type: "button", onclick: () => copied() }, word("copy"));
     const sends = events.filter((one) => one.startsWith("to_")).map((one) =>
@@ -42,11 +44,12 @@
     const grid = make("div", { class: "grid", role: "listbox", "aria-label": word("pictures"), "aria-multiselectable": enlarge ? "true" : "false" });
     root.replaceChildren(running, wrong, stage, acts, facts, tools, grid);
 
-    const pictures = () => state.jobs.flatMap((job) => (job.done ?? []).map((one) => ({ ...one, job: job.id })));
+    const pictures = () => state.jobs.flatMap(shownOf);
+    const titleOf = (picture) => word(picture.film ? "film" : "picture", { seed: picture.seed });
     const waiting = () => state.jobs.filter((job) => !ENDED.includes(job.state));
     const remember = () => {
       state.jobs = [...waiting(), ...state.jobs.filter((job) => ENDED.includes(job.state)).slice(0, KEPT)];
-      easel.keep(memory, state.jobs.map(({ id, state, done, started }) => ({ id, state, done, started })));
+      easel.keep(memory, state.jobs.map(({ id, state, done, film, started }) => ({ id, state, done, film, started })));
     };
 
     function drawGrid() {
@@ -55,9 +58,10 @@
       const tiles = shown.map((picture) => {
         const old = known.get(key(picture));
         if (old) return old;
-        const tile = make("button", { class: "tile", role: "option", type: "button", tabindex: -1, "aria-selected": "false", "aria-label": word("picture", { seed: picture.seed }) },
+        const tile = make("button", { class: "tile", role: "option", type: "button", tabindex: -1, "aria-selected": "false", "aria-label": titleOf(picture) },
           make("img", { src: thumb(picture), loading: "lazy", alt: "", draggable: "false" }));
         tile.dataset.key = key(picture);
+        tile.classList.toggle("film", !!picture.film);
         tile.addEventListener("click", (event) => (event.ctrlKey || event.metaKey || event.shiftKey ? choose(picture) : look(picture)));
         return tile;
       });
@@ -85,16 +89,22 @@
     }
 
     async function look(picture, focus = false) {
-      state.view = picture && { job: picture.job, number: picture.number };
+      state.view = picture && { job: picture.job, number: picture.number, film: picture.film };
       const some = !!picture;
       empty.hidden = some || !live.hidden;
-      link.hidden = image.hidden = acts.hidden = facts.hidden = !some;
+      const moving = picture?.film === "mp4";
+      link.hidden = image.hidden = !some || moving;
+      acts.hidden = facts.hidden = !some;
+      video.hidden = !moving;
+      moving ? (video.src = full(picture)) : video.removeAttribute("src");
       if (some) {
         live.hidden = true;
-        image.src = link.href = save.href = full(picture);
-        image.alt = word("picture", { seed: picture.seed });
+        link.href = save.href = full(picture);
+        if (!moving) image.src = full(picture);
+        image.alt = titleOf(picture);
+        video.setAttribute("aria-label", titleOf(picture));
         infotext.textContent = picture.infotext ?? "";
-        save.download = `${picture.job}-${picture.number}.png`;
+        save.download = `${picture.job}-${picture.film ? `film.${picture.film}` : `${picture.number}.png`}`;
       }
       mark();
       document.dispatchEvent(new CustomEvent("easel:view", { detail: { tab: name, picture: state.view } }));
@@ -107,14 +117,14 @@
     }
 
     function choose(picture) {
-      if (!enlarge) return look(picture);
+      if (!enlarge || picture.film) return look(picture);
       const one = key(picture);
       state.chosen.has(one) ? state.chosen.delete(one) : state.chosen.add(one);
       mark();
     }
 
     function chooseAll() {
-      const shown = pictures().map(key);
+      const shown = pictures().filter((one) => !one.film).map(key);
       state.chosen = new Set(shown.every((one) => state.chosen.has(one)) ? [] : shown);
       mark();
     }
@@ -191,6 +201,7 @@
         return;
       }
       job.state = told.state;
+      job.film = told.film && told.request.motion.format;
       job.done = told.pictures.map(({ number, seed, width, height, infotext }) => ({ number, seed, width, height, infotext }));
       if (told.state === "failed") complain(easel.say(words[`error.${told.error?.kind}`] ?? "{message}", told.error ?? {}));
     }
@@ -217,7 +228,7 @@
       on("preview", ({ media_type, image: data }) => {
         live.src = `data:${media_type};base64,${data}`;
         live.hidden = false;
-        link.hidden = empty.hidden = true;
+        link.hidden = video.hidden = empty.hidden = true;
       });
       on("ended", (told) => {
         close();
