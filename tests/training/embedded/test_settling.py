@@ -34,8 +34,6 @@ def whole(small: UNet2DConditionModel) -> UNet2DConditionModel:
     torch.manual_seed(1)
     unet = make_unet(CONFIG, 16, 16)
     begin_with(unet, small.state_dict())
-    with torch.no_grad():
-        unet.time_embedding.linear_2.weight.mul_(16)  # what a trained one hears of time differs more from time to time
     return unet
 
 
@@ -63,7 +61,6 @@ def test_the_quieter_time_has_the_weaker_noise_and_is_never_negative() -> None:
     assert torch.allclose(quieter(t, 1), t.float(), atol=1e-3)
 
 
-@torch.no_grad()
 def test_blocks_inside_hear_at_each_time_what_they_heard_at_the_quieter(
     whole: UNet2DConditionModel, small: UNet2DConditionModel
 ) -> None:
@@ -75,7 +72,9 @@ def test_blocks_inside_hear_at_each_time_what_they_heard_at_the_quieter(
             mine = blocks[inside(name)]
             assert isinstance(mine, ResnetBlock2D) and mine.time_emb_proj is not None
             error = (mine.time_emb_proj(heard(whole, t)) - wanted).square().mean()
-            assert error < 0.2 * wanted.var()
+            assert error < 1e-3 * wanted.var()
+            size, usual = (one.time_emb_proj.weight.square().mean() for one in (mine, block))
+            assert size < 4 * usual  # twice as large: still of the usual size, so that small steps change little
 
 
 def test_what_stands_inside_is_held(whole: UNet2DConditionModel, small: UNet2DConditionModel) -> None:

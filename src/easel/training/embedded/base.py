@@ -24,7 +24,6 @@ def begun(shop: Workshop, towers: Towers, autoencoder: AutoencoderKL) -> UNet2DC
     grown, resumed = (shop.out / "half" / STATE).is_file(), (shop.out / "base" / STATE).is_file()
     if grown and not resumed:
         settled(shop, unet, plain_looks(shop, trained_half(shop)), towers, autoencoder)
-    unet.time_embedding.requires_grad_(not grown)  # to which the blocks inside were fitted, with large weights
     if grown or resumed:
         return unet
     if shop.start is not None:

@@ -11,7 +11,9 @@ import math
 from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,6 +21,7 @@ import torch.nn.functional as F
 from diffusers import AutoencoderKL, UNet2DConditionModel
 from diffusers.models.attention_processor import AttnProcessor
 
+from easel.training.embedded.compiling import trusted
 from easel.training.embedded.pool import Bucket, contexts, fill, shares, turns
 from easel.training.embedded.speed import Pace, flops_of
 from easel.training.embedded.workshop import SEED, Workshop
@@ -101,16 +104,23 @@ def make_losses(
     shop: Workshop, unet: UNet2DConditionModel, batches: Callable[[int], Batch], pace: Pace | None = None
 ) -> Callable[[int], Losses]:
     """The loss as a function of the step."""
-    compiled = torch.compile(unet) if shop.patient else unet
+
+    def practice(forward: Callable[..., Any], batch: Batch) -> Losses:
+        with torch.autocast(shop.device.type, torch.bfloat16):
+            v = forward(batch.noised.x, batch.noised.t, batch.context, return_dict=False)[0]
+        return batch.noised.losses(v)
+
+    def first(forward: Callable[..., Any]) -> torch.Tensor:
+        return practice(forward, next(batch for batch in map(batches, count()) if batch.square))["loss"]
+
+    square = trusted(unet, torch.compile(unet), first) if shop.fast else unet
 
     def losses(step: int) -> Losses:
         batch = batches(step)
-        with torch.autocast(shop.device.type, torch.bfloat16):
-            given = batch.noised.x, batch.noised.t, batch.context
-            v = (compiled if batch.square else unet)(*given, return_dict=False)[0]
+        found = practice(square if batch.square else unet, batch)
         if pace is not None:
             pace.step()
-        return batch.noised.losses(v)
+        return found
 
     return losses
 

@@ -34,7 +34,6 @@ class Recipe:
     give, 0 for none. adversary: weight of the patch discriminator, 0 for
     none. perceived: weight of the distance in the picture tower's features, 0 for none.
     eight_bits: whether the U-Net's weights are kept in eight bits, at half the size.
-    compiled: whether the U-Net's step is compiled on processor cores too, where a C++ compiler is there.
     checks: prompts of the examination; style_steps: of the classifier that judges styles there.
     """
 
@@ -62,7 +61,6 @@ class Recipe:
     adversary: float = 0.0
     perceived: float = 0.0
     eight_bits: bool = False
-    compiled: bool = False
     checks: int = 500
     style_steps: int = 300
     steps: int = 20
@@ -116,14 +114,13 @@ def cores() -> Recipe:
         autoencoder_plan=Plan(minutes=50, learning_rate=1e-3, betas=(0.9, 0.98), muon=True, average=0.998),
         half_plan=Plan(minutes=60, learning_rate=9e-4, muon=True, warmup=30, average=0.997, sheet_seconds=900),
         settling_plan=Plan(minutes=5, learning_rate=2e-3, muon=True, warmup=20, average=0.98),
-        base_plan=Plan(minutes=90, learning_rate=3e-4, muon=True, warmup=100, average=0.996, sheet_seconds=1200),
+        base_plan=Plan(minutes=90, learning_rate=6e-4, muon=True, warmup=100, average=0.996, sheet_seconds=1200),
         decoder_plan=Plan(minutes=20, learning_rate=5e-4, betas=(0.9, 0.98), muon=True, average=0.998),
         buckets={(192, 256): 0.05, (256, 192): 0.05},
         pool=12_288,
         crop=96,
         plain=0.4,
         halved=0.5,
-        compiled=True,
     )
 
 

@@ -23,12 +23,12 @@ from easel.training.embedded.growing import begin_with, moved_inwards
 from easel.training.embedded.half import SHRINK
 from easel.training.embedded.practising import Batch, make_batches
 from easel.training.embedded.workshop import Workshop
-from easel.training.learning.loop import Losses, train
+from easel.training.learning.loop import Losses, Plan, learning_rate, progress, train
 from easel.training.learning.objectives import alpha_bars
 from easel.training.networks.towers import Towers
 from easel.training.networks.unet import BETA_END, BETA_START, STEPS
 
-RIDGE = 1e-2  # beside what blocks hear, squared: with less, the weights found grow too large for bfloat16
+RETIMING = Plan(steps=1000, warmup=20, learning_rate=1e-2)
 
 
 def quieter(t: torch.Tensor, shrink: int = SHRINK) -> torch.Tensor:
@@ -50,22 +50,29 @@ def heard(unet: UNet2DConditionModel, t: torch.Tensor) -> torch.Tensor:
     return F.silu(unet.time_embedding(unet.time_proj(t)))
 
 
-@torch.no_grad()
-def retimed(unet: UNet2DConditionModel, small: UNet2DConditionModel) -> None:
-    """Lets the blocks inside hear at each time what the small U-Net's blocks hear at the quieter one: least squares."""
+def retimed(unet: UNet2DConditionModel, small: UNet2DConditionModel, plan: Plan = RETIMING) -> None:
+    """Teaches what is heard of time: the blocks inside hear at each time what the small U-Net's hear at the quieter.
+
+    A few numbers are fitted to all times at once, which takes seconds. Solved for exactly, with the embedding as it
+    stands, weights would become ten times larger than usual, and any small step of training disturb everything inside.
+    """
     times = torch.arange(STEPS, device=unet.device)
-    mine = F.pad(heard(unet, times), (0, 1), value=1.0).double()
-    theirs = heard(small, quieter(times))
-    blocks = dict(unet.named_modules())
-    square = mine.T @ mine / STEPS
-    square.diagonal().add_(RIDGE * square.diagonal().mean())
+    blocks, theirs = dict(unet.named_modules()), heard(small, quieter(times)).detach()
+    pairs: list[tuple[nn.Linear, torch.Tensor]] = []
     for name, block in small.named_modules():
         if isinstance(block, ResnetBlock2D):
-            wanted = cast(nn.Linear, block.time_emb_proj)(theirs).double()
-            found = torch.linalg.solve(square, mine.T @ wanted / STEPS).float()
-            projection = blocks[inside(name)].time_emb_proj
-            projection.weight.copy_(found[:-1].T)
-            projection.bias.copy_(found[-1])
+            projection = cast(nn.Linear, blocks[inside(name)].time_emb_proj)
+            pairs.append((projection, cast(nn.Linear, block.time_emb_proj)(theirs).detach()))
+    learned = [*unet.time_embedding.parameters(), *(p for projection, _ in pairs for p in projection.parameters())]
+    optimizer = torch.optim.Adam(learned)
+    for step in range(plan.steps or 0):
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate(plan, step, progress(plan, step, 0))
+        mine = heard(unet, times)
+        apart = [(projection(mine) - wanted).square().mean() / wanted.var() for projection, wanted in pairs]
+        optimizer.zero_grad()
+        torch.stack(apart).sum().backward()
+        optimizer.step()
 
 
 def inside(name: str) -> str:

@@ -58,11 +58,6 @@ class Workshop:
         """Whether forwards are compiled."""
         return self.device.type == "cuda"
 
-    @property
-    def patient(self) -> bool:
-        """Whether the U-Net's step is compiled, which takes minutes on processor cores and needs a C++ compiler."""
-        return self.fast or (self.recipe.compiled and shutil.which("g++") is not None)
-
     def pictures(self, rows: torch.Tensor, size: tuple[int, int] | None = None, unseen: bool = False) -> torch.Tensor:
         """Pictures (B, 3, height, width) in -1..1 of scenes of the deck; square ones where no size is given."""
         deck = self.unseen if unseen else self.deck
