@@ -45,11 +45,9 @@ def test_every_stage_leaves_its_mark(made: Path) -> None:
     assert report["drawn"]["frechet"] > 0
 
 
-def test_what_a_grown_model_hears_of_time_stays_as_its_blocks_were_fitted_to(made: Path) -> None:
+def test_once_it_has_settled_everything_in_a_grown_model_learns(made: Path) -> None:
     settled, trained = (load(made / stage / "state.safetensors")[0]["weights"] for stage in ("settling", "base"))
-    same = {name: torch.equal(value, trained[name]) for name, value in settled.items()}
-    assert all(same[name] for name in same if name.startswith("time_embedding."))
-    assert not same["mid_block.resnets.0.conv1.weight"] and not same["conv_out.weight"]
+    assert not [name for name, value in settled.items() if torch.equal(value, trained[name])]
 
 
 def test_the_export_is_a_model_that_draws(made: Path) -> None:

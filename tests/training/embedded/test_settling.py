@@ -72,7 +72,7 @@ def test_blocks_inside_hear_at_each_time_what_they_heard_at_the_quieter(
             mine = blocks[inside(name)]
             assert isinstance(mine, ResnetBlock2D) and mine.time_emb_proj is not None
             error = (mine.time_emb_proj(heard(whole, t)) - wanted).square().mean()
-            assert error < 1e-3 * wanted.var()
+            assert error < 0.02 * wanted.var()
             size, usual = (one.time_emb_proj.weight.square().mean() for one in (mine, block))
             assert size < 4 * usual  # twice as large: still of the usual size, so that small steps change little
 
