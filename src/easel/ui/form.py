@@ -47,11 +47,10 @@ def to_request(values: Values, **more: Any) -> Request:
     fields = nested(said)
     if not values.get(ON):
         fields.pop("hires", None)
-    if "model" not in fields.get("refiner", {}):
-        fields.pop("refiner", None)
-    if "model" not in fields.get("motion", {}):
-        fields.pop("motion", None)
-    else:
+    for part in ("refiner", "motion"):
+        if "model" not in fields.get(part, {}):
+            fields.pop(part, None)
+    if "motion" in fields:
         fields["batch_size"] = values.get(CLIP) or FRAMES
     resize = fields.get("variation", {}).get("resize_from")
     if isinstance(resize, dict):

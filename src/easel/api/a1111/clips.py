@@ -10,13 +10,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
-from pydantic import ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field
 
 from easel.api.a1111.asked import Fields, model_name
-from easel.api.a1111.wire import Wire
+from easel.api.a1111.wire import Wire, given_to
 from easel.core.errors import BadValue, Unsupported
 from easel.core.motion import FRAMES, Film, Motion
-from easel.core.values import translated
 
 SCRIPT = "animatediff"  # what calls name it, in small letters
 FILMS: Mapping[str, Film] = {"GIF": "gif", "WEBP": "webp", "MP4": "mp4"}
@@ -106,26 +105,16 @@ def clip_in(arguments: Sequence[Any]) -> Clip | None:
     (given, *more) = arguments
     if more or not isinstance(given, Mapping):
         raise BadValue("AnimateDiff args", cast("object", arguments), "one object of its fields")
-    args = args_of(cast("Mapping[str, Any]", given))
+    args = given_to("AnimateDiff", ClipArgs, cast("Mapping[str, Any]", given), "AnimateDiff")
     if not args.enable:
         return None
     frames = args.video_length or args.batch_size
     refuse(args, frames)
-    asked: list[Film] = [FILMS[one.upper()] for one in args.format if one.upper() in FILMS]
-    films = tuple(dict.fromkeys(asked))
-    named = {one.upper() for one in args.format}
+    formats = formats_of(args)
+    films: list[Film] = [FILMS[one] for one in formats if one in FILMS]
     film: dict[str, Any] = {"format": films[0]} if films else {}
     motion = Motion(model=model_name(args.model), strength=args.strength, fps=args.fps, **film)
-    return Clip(motion, frames, films, shown=FRAME.upper() in named or not films, saved=SAVED in named)
-
-
-def args_of(given: Mapping[str, Any]) -> ClipArgs:
-    """Return the arguments. Raises UnknownName for a field that AnimateDiff has not, BadValue for a wrong value."""
-    try:
-        return ClipArgs.model_validate(given)
-    except ValidationError as error:
-        known = tuple(ClipArgs.model_fields)
-        raise translated(error.errors()[0], known, kind="AnimateDiff field", before="AnimateDiff ") from None
+    return Clip(motion, frames, tuple(films), shown=FRAME in formats or not films, saved=SAVED in formats)
 
 
 def refuse(args: ClipArgs, frames: int) -> None:
@@ -140,7 +129,12 @@ def refuse(args: ClipArgs, frames: int) -> None:
             if (value := getattr(args, name)) != usual:
                 told = f"AnimateDiff {name} {value!r} cannot be honoured for more frames than batch_size"
                 raise Unsupported(f"{told}; give {usual!r}, or a batch_size of {frames} where the module has as many.")
-    allowed = (*FILMS, SAVED, FRAME)
+
+
+def formats_of(args: ClipArgs) -> tuple[str, ...]:
+    """Return the formats that are asked for, each once, as they are written here. Raises BadValue for another."""
+    allowed = {name.casefold(): name for name in (*FILMS, SAVED, FRAME)}
     for one in args.format:
-        if one.casefold() not in (name.casefold() for name in allowed):
-            raise BadValue("AnimateDiff format", one, " or ".join(allowed))
+        if one.casefold() not in allowed:
+            raise BadValue("AnimateDiff format", one, " or ".join(allowed.values()))
+    return tuple(dict.fromkeys(allowed[one.casefold()] for one in args.format))

@@ -11,15 +11,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
-from pydantic import ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field
 
 from easel.api.a1111.asked import Fields, cut, model_name, other, restorer
 from easel.api.a1111.options import Options
-from easel.api.a1111.wire import Wire
+from easel.api.a1111.wire import Wire, given_to
 from easel.core.control import Control
 from easel.core.detail import Detail
 from easel.core.errors import BadValue, Unsupported
-from easel.core.values import translated
 from easel.sampling import schedules, split_joint_name
 
 SCRIPT = "adetailer"  # what calls name it, in small letters
@@ -120,19 +119,10 @@ def details_in(arguments: Sequence[Any]) -> Details:
         name = f"ADetailer {place}"
         if not isinstance(given, Mapping):
             raise BadValue(name, cast("object", given), "an object of its fields")
-        tab = tab_of(cast("Mapping[str, Any]", given), name)
+        tab = given_to("ADetailer", DetailArgs, cast("Mapping[str, Any]", given), name)
         if tab.ad_tab_enable and tab.ad_model.strip().casefold() not in ("", "none"):
             found.append((name, tab))
     return Details(tuple(found), skip=bool(found) and flags[1:] == [True])
-
-
-def tab_of(given: Mapping[str, Any], name: str) -> DetailArgs:
-    """Return one tab. Raises UnknownName for a field that ADetailer has not, BadValue for a value that cannot be."""
-    try:
-        return DetailArgs.model_validate(given)
-    except ValidationError as error:
-        kind = "ADetailer field"
-        raise translated(error.errors()[0], tuple(DetailArgs.model_fields), kind=kind, before=f"{name} ") from None
 
 
 def detail_of(name: str, tab: DetailArgs, options: Options, size: tuple[int, int] | None = None) -> Detail:

@@ -96,8 +96,11 @@ def answered(house: House, call: Asked, jobs: Sequence[Job], task: Task, maps: S
 
     maps: hints that are shown after the pictures.
     """
-    frames = [one for job in jobs for one in pictures_of(house, call, job)]
-    shown = frames if call.clip is None else clips_of(house, call.clip, jobs, frames)
+    clip = call.clip
+    frames_too = clip is None or clip.shown or (clip.saved and call.wire.save_images)
+    parts = [(films_of(house, clip, job), pictures_of(house, call, job) if frames_too else []) for job in jobs]
+    made = [one for films, pictures in parts for one in (*films, *pictures)]
+    shown = made if clip is None or clip.shown else [film for films, _ in parts for film in films]
     sheets: list[bytes] = []
     format, quality = call.options["samples_format"], call.options["jpeg_quality"]
     if call.sheet is not None and len(shown) == len(call.requests):
@@ -105,8 +108,7 @@ def answered(house: House, call: Asked, jobs: Sequence[Job], task: Task, maps: S
     elif wants_sheet(call, len(shown)):
         sheets = [contact_sheet(shown, format, quality)]
     if call.wire.save_images:
-        saved = [*shown, *frames] if call.clip and call.clip.saved and not call.clip.shown else shown
-        save(house, call, task.kind, saved, sheets)
+        save(house, call, task.kind, made, sheets)
     return answer(call, shown, sheets, maps, created=task.created)
 
 
@@ -131,18 +133,15 @@ def pictures_of(house: House, call: Asked, job: Job) -> list[Shown]:
     ]
 
 
-def clips_of(house: House, clip: Clip, jobs: Sequence[Job], frames: Sequence[Shown]) -> list[Shown]:
-    """Return the films of jobs whose pictures are frames, each before its frames where those are to be shown."""
+def films_of(house: House, clip: Clip | None, job: Job) -> list[Shown]:
+    """Return the films of a job whose pictures are the frames of a clip, none of another's. Raises StorageError."""
     from easel.jobs.films import film_at
 
-    found: list[Shown] = []
-    for job in (job for job in jobs if job.pictures):
-        first = job.pictures[0]
-        for film in clip.films:
-            path = film_at(house.doors.album, job.stem, clip.motion.changed(format=film), job.pictures)
-            found.append(Shown(path.read_bytes(), first.seed, first.infotext, job.request, 0, film))
-        found += [one for one in frames if one.request is job.request] if clip.shown else []
-    return found
+    if clip is None or not job.pictures:
+        return []
+    first, album = job.pictures[0], house.doors.album
+    paths = {film: film_at(album, job.stem, clip.motion.changed(format=film), job.pictures) for film in clip.films}
+    return [Shown(path.read_bytes(), first.seed, first.infotext, job.request, 0, film) for film, path in paths.items()]
 
 
 def wants_sheet(call: Asked, pictures: int) -> bool:

@@ -8,11 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
-from pydantic import AliasChoices, Field, ValidationError
+from pydantic import AliasChoices, Field
 
-from easel.api.a1111.wire import Wire
+from easel.api.a1111.wire import Wire, given_to
 from easel.core.errors import BadValue
-from easel.core.values import translated
 
 SCRIPTS = ("controlnet", "sd_forge_controlnet")  # what calls name it, in small letters
 
@@ -69,16 +68,7 @@ def units_in(arguments: list[Any]) -> list[tuple[str, Unit]]:
         name = f"ControlNet {place}"
         if not isinstance(given, Mapping):
             raise BadValue(name, cast("object", given), "an object of the unit's fields")
-        unit = unit_of(cast("Mapping[str, Any]", given), name)
+        unit = given_to("ControlNet", Unit, cast("Mapping[str, Any]", given), name)
         if unit.enabled:
             found.append((name, unit))
     return found
-
-
-def unit_of(given: Mapping[str, Any], name: str) -> Unit:
-    """Return a unit; a value of another kind raises BadValue that names it."""
-    try:
-        return Unit.model_validate(given)
-    except ValidationError as error:
-        kind = "ControlNet field"
-        raise translated(error.errors()[0], tuple(Unit.model_fields), kind=kind, before=f"{name} ") from None

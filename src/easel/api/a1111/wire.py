@@ -7,11 +7,12 @@ asked.py, painting.py and scripts.py.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from easel.core.limits import MAX_PROMPT
+from easel.core.values import translated
 
 Picture = str  # base64, bare or as a data URI
 
@@ -28,6 +29,21 @@ class Wire(BaseModel):
         if isinstance(given, Mapping):
             return {name: value for name, value in given.items() if value is not None}  # pyright: ignore[reportUnknownVariableType]
         return given
+
+
+Given = TypeVar("Given", bound=Wire)
+
+
+def given_to(extension: str, kind: type[Given], fields: Mapping[str, Any], name: str) -> Given:
+    """Return what a client sends to an extension; `name` is what messages call it.
+
+    Raises UnknownName for a field that `kind` does not take, BadValue for a value of another kind.
+    """
+    try:
+        return kind.model_validate(fields)
+    except ValidationError as error:
+        known = tuple(kind.model_fields)
+        raise translated(error.errors()[0], known, kind=f"{extension} field", before=f"{name} ") from None
 
 
 class Drawing(Wire):

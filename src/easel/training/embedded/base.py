@@ -21,11 +21,10 @@ def begun(shop: Workshop, towers: Towers, autoencoder: AutoencoderKL) -> UNet2DC
     """The U-Net before its first step: grown round the half stage's, or the exported one's, or random."""
     torch.manual_seed(SEED)
     unet = plain_looks(shop, make_unet(shop.recipe.base, shop.recipe.clip.text_width, shop.recipe.side // 8))
-    grown, resumed = (shop.out / "half" / STATE).is_file(), (shop.out / "base" / STATE).is_file()
-    if grown and not resumed:
-        settled(shop, unet, plain_looks(shop, trained_half(shop)), towers, autoencoder)
-    if grown or resumed:
+    if (shop.out / "base" / STATE).is_file():
         return unet
+    if (shop.out / "half" / STATE).is_file():
+        return settled(shop, unet, plain_looks(shop, trained_half(shop)), towers, autoencoder)
     if shop.start is not None:
         begin_from(unet, shop.start / "unet")
     return unet

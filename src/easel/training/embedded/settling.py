@@ -22,7 +22,7 @@ from torch import nn
 from easel.training.embedded.growing import begin_with, moved_inwards
 from easel.training.embedded.half import SHRINK
 from easel.training.embedded.practising import Batch, make_batches
-from easel.training.embedded.workshop import Workshop
+from easel.training.embedded.workshop import STATE, Workshop
 from easel.training.learning.loop import Losses, Plan, learning_rate, progress, train
 from easel.training.learning.objectives import alpha_bars
 from easel.training.networks.towers import Towers
@@ -137,9 +137,11 @@ def settled(
     shop: Workshop, unet: UNet2DConditionModel, small: UNet2DConditionModel, towers: Towers, autoencoder: AutoencoderKL
 ) -> UNet2DConditionModel:
     """The whole U-Net with the small one inside it, once its outer level has learned to serve it."""
-    begin_with(unet, small.state_dict())
-    retimed(unet, small)
+    folder = shop.out / "settling"
+    if not (folder / STATE).is_file():  # whose weights have it all
+        begin_with(unet, small.state_dict())
+        retimed(unet, small)
     hold(unet, small)
     losses = make_losses(shop, unet, small, make_batches(shop, towers, autoencoder))
-    train(unet, losses, shop.recipe.settling_plan, shop.out / "settling")
+    train(unet, losses, shop.recipe.settling_plan, folder)
     return unet.requires_grad_(True)

@@ -3,7 +3,7 @@
   const KEPT = 60; // jobs that a window remembers for each tab
   const ENDED = ["done", "failed", "cancelled"];
   const thumb = (picture) => `/files/small/${encodeURIComponent(picture.job)}/${picture.number}`;
-  const full = (picture) => picture.film ? `/v1/jobs/${encodeURIComponent(picture.job)}/film` : `/v1/jobs/${encodeURIComponent(picture.job)}/pictures/${picture.number}`;
+  const full = (picture) => `/v1/jobs/${encodeURIComponent(picture.job)}/${picture.film ? "film" : `pictures/${picture.number}`}`;
   const key = (picture) => `${picture.job}/${picture.film ? "film" : picture.number}`;
   const shownOf = ({ id: job, film, done = [] }) => [...(film ? done.slice(0, 1).map((one) => ({ ...one, job, film })) : []), ...done.map((one) => ({ ...one, job }))]; // a clip's film is before its frames
 
