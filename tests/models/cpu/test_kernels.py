@@ -88,6 +88,48 @@ def test_swish_holds_far_out() -> None:
 
 
 @needs_kernels
+@pytest.mark.parametrize("swish", [True, False])
+@pytest.mark.parametrize(("channels", "groups", "side"), [(320, 32, 8), (64, 32, 17), (48, 1, 3), (128, 32, 1)])
+def test_gradients_of_a_norm_are_nearer_to_the_truth_than_torchs(
+    channels: int, groups: int, side: int, swish: bool
+) -> None:
+    given = torch.randn(2, channels, side, side + 1).to(HALF).contiguous(memory_format=torch.channels_last)
+    x, added = picture(2, channels, side, side + 1, HALF, mean=3.0), torch.randn(2, channels).to(HALF)
+    weight, bias = torch.randn(channels), torch.randn(channels)
+
+    def torchs(dtype: torch.dtype, learned: torch.dtype) -> tuple[Tensor, ...]:
+        parts = [x.to(dtype), added.to(dtype), weight.to(learned), bias.to(learned)]
+        parts = [part.requires_grad_() for part in parts]
+        out = F.group_norm(parts[0] + parts[1][:, :, None, None], groups, parts[2], parts[3], 1e-5)
+        return torch.autograd.grad(F.silu(out) if swish else out, parts, given.to(dtype))
+
+    truth, theirs = torchs(torch.float64, torch.float64), torchs(HALF, torch.float32)
+    own = OWN.norm_back(given, x, groups, weight, bias, 1e-5, added=added, swish=swish)
+    assert own[0].dtype == HALF and own[0].is_contiguous(memory_format=torch.channels_last)
+    for name, mine, other, true in zip(("x", "added", "weight", "bias"), own, theirs, truth, strict=True):
+        assert off(mine, true) < 0.006, name
+        assert off(mine, true) <= off(other, true) * 1.01 + 1e-4, name
+
+
+@needs_kernels
+def test_gradients_do_not_know_their_company() -> None:
+    """Bit for bit, with any number of threads: a run that is resumed elsewhere gives the same weights."""
+    x, given = picture(3, 64, 20, 30, HALF), picture(3, 64, 20, 30, HALF, mean=1.0)
+    weight, bias = torch.randn(64), torch.randn(64)
+    together = OWN.norm_back(given, x, 32, weight, bias, 1e-6)
+    threads = torch.get_num_threads()
+    try:
+        for count in (1, 2, 3):
+            torch.set_num_threads(count)
+            for mine, same in zip(OWN.norm_back(given, x, 32, weight, bias, 1e-6), together, strict=True):
+                assert torch.equal(mine, same)
+            alone = OWN.norm_back(given[1:2], x[1:2], 32, weight, bias, 1e-6)
+            assert torch.equal(alone[0], together[0][1:2]) and torch.equal(alone[1], together[1][1:2])
+    finally:
+        torch.set_num_threads(threads)
+
+
+@needs_kernels
 @torch.inference_mode()
 @pytest.mark.parametrize("numbers", [1, 15, 2048, 5000])
 def test_a_sum_is_torchs_bit_for_bit(numbers: int) -> None:
@@ -133,5 +175,7 @@ def test_the_library_is_what_its_sources_make(tmp_path: Path) -> None:
     assert made is not None
     x, weight, bias = picture(1, 64, 9, 9, HALF), torch.randn(64), torch.randn(64)
     assert off(made.norm(x, 32, weight, bias, 1e-5, dtype=HALF), OWN.norm(x, 32, weight, bias, 1e-5, dtype=HALF)) < 1e-3
+    back = [some.norm_back(x, x, 32, weight, bias, 1e-5) for some in (made, OWN)]
+    assert all(off(mine, theirs) < 1e-3 for mine, theirs in zip(*back, strict=True))
     parts = [torch.randn(1, 2, 70, 40).to(HALF) for _ in range(3)]
     assert off(made.attend(*parts), OWN.attend(*parts)) < 1e-3

@@ -92,6 +92,24 @@ class Kernels:
         )
         return out
 
+    def norm_back(
+        self, given: Tensor, x: Tensor, groups: int, weight: Tensor, bias: Tensor, epsilon: float, *,
+        added: Tensor | None = None, swish: bool = True,
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:  # fmt: skip
+        """Return the gradients of x, added, weight and bias for `given`, those of `norm`'s result.
+
+        x and given: (n, channels, height, width) bfloat16, channels together in memory.
+        """
+        images, channels, height, width = x.shape
+        extra = torch.zeros(images, channels) if added is None else added.float().contiguous()
+        floats = (extra, weight.float().contiguous(), bias.float().contiguous())
+        out, by = torch.empty_like(x), torch.empty(3, images, channels)
+        self.library.easel_group_norm_back(
+            *(part.data_ptr() for part in (x, given, *floats, out, *by)),
+            *(images, height * width, channels, groups, epsilon, swish, torch.get_num_threads()),
+        )
+        return out, by[0], by[1].sum(0), by[2].sum(0)
+
     def add(self, x: Tensor, y: Tensor) -> Tensor:
         """Add bfloat16 numbers to float32 ones that lie alike in memory, in their place, and return them."""
         self.library.easel_add(x.data_ptr(), y.data_ptr(), x.numel(), torch.get_num_threads())
@@ -127,7 +145,9 @@ def kernels(file: Path = LIBRARY) -> Kernels | None:
     library.easel_attention.argtypes = [*tensors, *[Count] * 4, Number, Real, Number]
     parts = [Pointer, Number, *[Pointer] * 4, Number, Pointer]
     library.easel_group_norm.argtypes = [*parts, Count, Count, Number, Number, Real, Number, Number]
+    library.easel_group_norm_back.argtypes = [*[Pointer] * 9, Count, Count, Number, Number, Real, Number, Number]
     library.easel_add.argtypes = [Pointer, Pointer, Count, Number]
-    for function in (library.easel_attention, library.easel_group_norm, library.easel_add):
+    norms = (library.easel_group_norm, library.easel_group_norm_back)
+    for function in (library.easel_attention, *norms, library.easel_add):
         function.restype = None
     return Kernels(library)

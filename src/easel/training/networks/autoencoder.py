@@ -11,6 +11,8 @@ import torch
 import torch.nn.functional as F
 from diffusers import AutoencoderKL
 
+from easel.training.networks.blocks import swift
+
 COLOUR = 10.0  # weight of errors in colour alone and in 4x4 means
 
 
@@ -28,7 +30,7 @@ class AutoencoderConfig:
 def make_autoencoder(config: AutoencoderConfig, side: int = 256) -> AutoencoderKL:
     """A new autoencoder with random weights. side: pixels of the pictures it is made for."""
     count = len(config.channels)
-    return AutoencoderKL(
+    autoencoder = AutoencoderKL(
         in_channels=3,
         out_channels=3,
         latent_channels=4,
@@ -39,7 +41,8 @@ def make_autoencoder(config: AutoencoderConfig, side: int = 256) -> AutoencoderK
         up_block_types=["UpDecoderBlock2D"] * count,
         sample_size=side,
         scaling_factor=1.0,
-    ).to(memory_format=torch.channels_last)
+    )
+    return swift(autoencoder).to(memory_format=torch.channels_last)
 
 
 def encode_mean(autoencoder: AutoencoderKL, pictures: torch.Tensor) -> torch.Tensor:

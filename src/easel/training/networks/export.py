@@ -16,6 +16,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from transformers import CLIPTextModel, CLIPTokenizer, CLIPVisionModelWithProjection
 
+from easel.training.networks.blocks import swift
 from easel.training.networks.tokenizer import load_tokenizer
 from easel.training.networks.towers import Towers
 from easel.training.networks.unet import BETA_END, BETA_START, SCALE, STEPS
@@ -157,4 +158,4 @@ def load(folder: Path) -> tuple[CLIPTokenizer, Towers, AutoencoderKL, UNet2DCond
     towers = Towers.of(text, vision, agreement["text_projection.weight"].float(), float(agreement["logit_scale"]))
     autoencoder = AutoencoderKL.from_pretrained(folder / "vae", torch_dtype=torch.float32, low_cpu_mem_usage=False)
     unet = UNet2DConditionModel.from_pretrained(folder / "unet", torch_dtype=torch.float32, low_cpu_mem_usage=False)
-    return tokenizer, towers.eval(), autoencoder.eval(), unet.eval()
+    return tokenizer, towers.eval(), swift(autoencoder.eval()), swift(unet.eval())

@@ -15,6 +15,7 @@ from diffusers import AutoencoderKL, UNet2DConditionModel
 from transformers import CLIPTokenizer
 
 from easel.training.learning.objectives import Noiser, add_noise, alpha_bars, eps_from_v, levels_at, x0_from_v
+from easel.training.networks.blocks import swift
 from easel.training.networks.tokenizer import tokenize
 from easel.training.networks.towers import Towers
 
@@ -48,7 +49,7 @@ def make_unet(config: BaseConfig, context_width: int, side: int) -> UNet2DCondit
     """A new U-Net with random weights for latents of `side`; levels marked in `attention` and the middle see words."""
     down = tuple("CrossAttnDownBlock2D" if looks else "DownBlock2D" for looks in config.attention)
     up = tuple("CrossAttnUpBlock2D" if looks else "UpBlock2D" for looks in reversed(config.attention))
-    return UNet2DConditionModel(
+    unet = UNet2DConditionModel(
         sample_size=side,
         in_channels=4,
         out_channels=4,
@@ -59,7 +60,8 @@ def make_unet(config: BaseConfig, context_width: int, side: int) -> UNet2DCondit
         attention_head_dim=config.heads,
         down_block_types=down,
         up_block_types=up,
-    ).to(memory_format=torch.channels_last)
+    )
+    return swift(unet).to(memory_format=torch.channels_last)
 
 
 @torch.no_grad()

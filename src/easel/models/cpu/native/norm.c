@@ -112,6 +112,83 @@ void easel_group_norm(const void *x, int is_half, const float *added, const floa
     }
 }
 
+/* 16 gradients of the norm's results, of those of what became of them: through SiLU where `swish`. */
+INLINE __m512 arrived(const half *given, count i, int swish, __m512 centred, const float *scale, const float *bias) {
+    const __m512 gradient = loaded(given, 1, i), one = _mm512_set1_ps(1.0f);
+    if (!swish) return gradient;
+    const __m512 y = _mm512_fmadd_ps(centred, _mm512_loadu_ps(scale), _mm512_loadu_ps(bias));
+    const __m512 power = power_of_two(_mm512_mul_ps(y, _mm512_set1_ps(-1.44269504f)));
+    const __m512 open = _mm512_div_ps(one, _mm512_add_ps(one, power));
+    return _mm512_mul_ps(gradient, _mm512_mul_ps(open, _mm512_fmadd_ps(y, _mm512_sub_ps(one, open), one)));
+}
+
+/* What a loss asks of x, added, weight and bias, given what it asks of easel_group_norm's result: `given`, like x.
+ * x, given and out: bfloat16. by_added, by_weight, by_bias: (images, channels); the last two are to be summed. */
+void easel_group_norm_back(const half *x, const half *given, const float *added, const float *weight, const float *bias,
+                           half *out, float *by_added, float *by_weight, float *by_bias, count images, count places,
+                           int channels, int groups, float epsilon, int swish, int threads) {
+    const int each = channels / groups;
+    const double numbers = (double)places * each;
+#pragma omp parallel for schedule(static) num_threads(threads)
+    for (count image = 0; image < images; image++) {
+        const half *const from = x + image * places * channels, *const asked = given + image * places * channels;
+        half *const to = out + image * places * channels;
+        float *const plain = by_bias + image * channels, *const turned = by_weight + image * channels;
+        float centre[MOST_CHANNELS], scale[MOST_CHANNELS], along[MOST_CHANNELS], lift[MOST_CHANNELS];
+        float drift[MOST_CHANNELS];
+        double sums[MOST_CHANNELS], part[MOST_CHANNELS];
+
+        for (int c = 0; c < channels; c++) centre[c] = added[image * channels + c];
+        for (int squared = 0; squared < 2; squared++) {
+            for (int g = 0; g < groups; g++) sums[g] = 0;
+            for (count first = 0; first < places; first += CHUNK) {
+                const count some = places - first < CHUNK ? places - first : CHUNK;
+                sum(from + first * channels, 1, some, channels, groups, centre, squared, part);
+                for (int g = 0; g < groups; g++) sums[g] += part[g];
+            }
+            for (int c = 0; c < channels; c++) {
+                const float mean = (float)(sums[c / each] / numbers);
+                if (squared)
+                    scale[c] = weight[c] * (along[c] = 1.0f / __builtin_sqrtf(mean + epsilon));
+                else
+                    centre[c] -= mean;
+            }
+        }
+        for (int c = 0; c < channels; c++) plain[c] = turned[c] = drift[c] = 0;
+        for (count place = 0; place < places; place++)
+            for (int c = 0; c < channels; c += LANES) {
+                const count i = place * channels + c;
+                const __m512 centred = _mm512_add_ps(loaded(from, 1, i), _mm512_loadu_ps(centre + c));
+                const __m512 gradient = arrived(asked, i, swish, centred, scale + c, bias + c);
+                _mm512_storeu_ps(plain + c, _mm512_add_ps(_mm512_loadu_ps(plain + c), gradient));
+                _mm512_storeu_ps(turned + c, _mm512_fmadd_ps(gradient, centred, _mm512_loadu_ps(turned + c)));
+                _mm512_storeu_ps(drift + c, _mm512_add_ps(_mm512_loadu_ps(drift + c), centred));
+            }
+        for (int g = 0; g < groups; g++) { /* a change of x moves its group's mean and spread */
+            double by_mean = 0, by_spread = 0;
+            const float spread = along[g * each];
+            for (int c = g * each; c < (g + 1) * each; c++) {
+                by_mean += weight[c] * plain[c];
+                by_spread += weight[c] * turned[c];
+            }
+            for (int c = g * each; c < (g + 1) * each; c++) {
+                turned[c] *= spread;
+                along[c] = (float)(-by_spread * spread * spread * spread / numbers);
+                lift[c] = (float)(-by_mean * spread / numbers);
+                by_added[image * channels + c] = plain[c] * scale[c] + drift[c] * along[c] + (float)places * lift[c];
+            }
+        }
+        for (count place = 0; place < places; place++)
+            for (int c = 0; c < channels; c += LANES) {
+                const count i = place * channels + c;
+                const __m512 centred = _mm512_add_ps(loaded(from, 1, i), _mm512_loadu_ps(centre + c));
+                const __m512 gradient = arrived(asked, i, swish, centred, scale + c, bias + c);
+                const __m512 level = _mm512_fmadd_ps(centred, _mm512_loadu_ps(along + c), _mm512_loadu_ps(lift + c));
+                stored(to, 1, i, _mm512_fmadd_ps(gradient, _mm512_loadu_ps(scale + c), level));
+            }
+    }
+}
+
 /* Add bfloat16 numbers to float32 ones. */
 void easel_add(float *x, const half *y, count numbers, int threads) {
     const count pieces = (numbers + CHUNK * LANES - 1) / (CHUNK * LANES);
