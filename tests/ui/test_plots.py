@@ -17,6 +17,7 @@ from easel.core.errors import BadValue, RequestError, UnknownJob, UnknownName
 from easel.core.request import Request
 from easel.core.settings import Settings
 from easel.jobs.following import wait_for
+from easel.jobs.job import ErrorFacts
 from easel.media.metadata import read_picture_file
 from easel.prompt.axes import parse_axis
 from easel.ui import plots
@@ -132,3 +133,12 @@ def test_a_grid_is_drawn_and_laid_out(tmp_path: Path) -> None:
             assert gif.n_frames == 2
         with pytest.raises(UnknownJob):
             plots.sheet(house, BOB, plot, 0)
+
+
+def test_why_cells_failed_is_told_once_each(house: House) -> None:
+    plot = submitted(house, "Steps=2,3,4", "", "")
+    full, small = ErrorFacts("OutOfMemory", "out of memory."), ErrorFacts("Unsupported", "no.")
+    for error in (full, small, full):
+        claimed = house.store.claim("w")
+        assert claimed is not None and house.store.fail(claimed.id, "w", error)
+    assert plots.errors_of(house, ANN, plot, plots.standing(house, plot)) == [full, small]

@@ -26,7 +26,7 @@ from easel.ui.live import Function, Wishes, answering
 from easel.ui.plots import AXES, FILMS, errors_of, lists, planned, read_plot, spoken, standing, stop, submitted
 from easel.ui.remembered import remember, shown
 from easel.ui.results import TARGETS, sent_by
-from easel.ui.tab import Page, Sent, Tab, in_words
+from easel.ui.tab import Page, Sent, Tab, failure, in_words
 from easel.ui.words import Words
 
 WAYS = ("grid", "matrix", "compare")
@@ -243,7 +243,8 @@ def cells_of(page: Page) -> Function:
         plot = read_plot(wishes.get("plot"))
         found = standing(page.house, plot) if plot else []
         errors = errors_of(page.house, caller, plot, found) if plot else []
-        return {"cells": [[cell.state, round(cell.share, 3)] for cell in found], "errors": errors}
+        lines = [failure(error.kind, error.message, page.say) for error in errors]
+        return {"cells": [[cell.state, round(cell.share, 3)] for cell in found], "errors": lines}
 
     return cells
 

@@ -16,7 +16,7 @@ from uuid import uuid4
 from easel.core.caller import Caller
 from easel.core.errors import BadValue, EaselError, RequestError
 from easel.core.request import Request
-from easel.jobs.job import Kept, State
+from easel.jobs.job import ErrorFacts, Kept, State
 from easel.prompt.axes import LABELS, MOST_CELLS, NO_AXIS, Axis, Grid, grid, parse_axis
 
 if TYPE_CHECKING:
@@ -154,11 +154,11 @@ def standing(house: House, plot: Plot) -> list[Cell]:
     return cells
 
 
-def errors_of(house: House, caller: Caller, plot: Plot, cells: Sequence[Cell]) -> list[str]:
+def errors_of(house: House, caller: Caller, plot: Plot, cells: Sequence[Cell]) -> list[ErrorFacts]:
     """Return why the first of the failed cells failed, each reason once. Raises UnknownJob."""
     failed = [id for id, cell in zip(plot.ids, cells, strict=True) if cell.state == "failed"]
     jobs = [house.store.get(id, caller.sees) for id in failed[:MOST_ERRORS]]
-    return list(dict.fromkeys(job.error.message for job in jobs if job.error))
+    return list(dict.fromkeys(job.error for job in jobs if job.error))
 
 
 def stop(house: House, caller: Caller, plot: Plot) -> None:

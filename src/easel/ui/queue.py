@@ -21,7 +21,8 @@ from easel.jobs.store import Store
 from easel.ui import links
 from easel.ui.house import caller_of
 from easel.ui.live import Function, Wishes, live
-from easel.ui.tab import Page, Sent, Tab
+from easel.ui.tab import Page, Sent, Tab, failure
+from easel.ui.words import Words
 
 ACTIVE: tuple[State, ...] = ("running", "queued")
 MOST_ACTIVE = 100  # jobs that run or wait and are shown
@@ -61,7 +62,7 @@ class Moved(One):
 def build(page: Page) -> None:
     """Make the tab's one widget."""
     store = page.house.store
-    lists = live(page, "queue", answers(store), events=["to_create"])
+    lists = live(page, "queue", answers(store, page.say), events=["to_create"])
 
     def give(event: gr.EventData, request: gr.Request) -> Sent:
         job = store.get(One.model_validate(event._data).job, caller_of(request).sees)
@@ -70,13 +71,16 @@ def build(page: Page) -> None:
     page.send(lists.to_create, "create", give, [])
 
 
-def answers(store: Store) -> Sequence[Function]:
+def answers(store: Store, say: Words) -> Sequence[Function]:
     """Return what the script may ask."""
+
+    def seen(job: Job, caller: Caller) -> dict[str, Any]:
+        return shown(job, caller, say)
 
     def active(wishes: Wishes, caller: Caller) -> dict[str, Any]:
         found = store.list(whose(caller, Asked.model_validate(wishes).mine), ACTIVE, limit=MOST_ACTIVE)
         found.sort(key=lambda job: (job.state == "queued", job.place or 0, job.created))
-        return {"jobs": [shown(job, caller) for job in found], "all": caller.admin and bool(caller.name)}
+        return {"jobs": [seen(job, caller) for job in found], "all": caller.admin and bool(caller.name)}
 
     def standings(wishes: Wishes, caller: Caller) -> dict[str, Any]:
         found = store.standings(Watched.model_validate(wishes).jobs)
@@ -87,17 +91,17 @@ def answers(store: Store) -> Sequence[Function]:
     def history(wishes: Wishes, caller: Caller) -> dict[str, Any]:
         asked = Asked.model_validate(wishes)
         found = store.list(whose(caller, asked.mine), STATE[asked.state], asked.search, asked.before, PAGE)
-        return {"jobs": [shown(job, caller) for job in found], "next": found[-1].id if len(found) == PAGE else None}
+        return {"jobs": [seen(job, caller) for job in found], "next": found[-1].id if len(found) == PAGE else None}
 
     def cancel(wishes: Wishes, caller: Caller) -> dict[str, Any]:
-        return shown(store.cancel(One.model_validate(wishes).job, caller.sees), caller)
+        return seen(store.cancel(One.model_validate(wishes).job, caller.sees), caller)
 
     def retry(wishes: Wishes, caller: Caller) -> dict[str, Any]:
-        return shown(store.retry(One.model_validate(wishes).job, caller.sees), caller)
+        return seen(store.retry(One.model_validate(wishes).job, caller.sees), caller)
 
     def move(wishes: Wishes, caller: Caller) -> dict[str, Any]:
         asked = Moved.model_validate(wishes)
-        return shown(store.move(asked.job, asked.place, caller.sees), caller)
+        return seen(store.move(asked.job, asked.place, caller.sees), caller)
 
     return active, standings, history, cancel, retry, move
 
@@ -112,8 +116,8 @@ def told(progress: Progressed | None) -> dict[str, Any] | None:
     return asdict(progress) if progress else None
 
 
-def shown(job: Job, caller: Caller) -> dict[str, Any]:
-    """Return what the lists need of a job."""
+def shown(job: Job, caller: Caller, say: Words) -> dict[str, Any]:
+    """Return what the lists need of a job, why it failed in the page's language."""
     asked = job.request
     prompt = " ".join(asked.prompt.split())
     return {
@@ -125,7 +129,7 @@ def shown(job: Job, caller: Caller) -> dict[str, Any]:
         "seconds": job.ended - job.started if job.ended and job.started else None,
         "place": job.place,
         "progress": told(job.progress),
-        "error": job.error.message if job.error else "",
+        "error": failure(job.error.kind, job.error.message, say) if job.error else "",
         "prompt": prompt if len(prompt) <= LONGEST_PROMPT else prompt[: LONGEST_PROMPT - 1] + "…",
         "model": asked.model,
         "width": asked.width,

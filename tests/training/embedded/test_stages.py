@@ -79,6 +79,19 @@ def test_stages_begin_from_an_exported_model(exported: Path, tmp_path: Path) -> 
     assert load_file(words)["rows"].shape == (16, 2, 77, 32)
 
 
+def test_a_stage_takes_what_was_not_trained_here_from_the_exported_model(exported: Path, tmp_path: Path) -> None:
+    """So the base model of a folder that is published can go on where nothing else was kept."""
+    still = Plan(steps=1, warmup=1, learning_rate=0.0)
+    recipe = replace(toy(), refresh=0, buckets={}, base_plan=still)
+    shop = open_workshop(recipe, tmp_path, "cpu", start=exported)
+    base.train_base(shop)
+    _, *parts = load(exported)
+    _, *written = load(tmp_path / "model")
+    for part, wanted in zip(written, parts, strict=True):
+        known = wanted.state_dict()
+        assert all(torch.allclose(value, known[name], atol=1e-3) for name, value in part.state_dict().items())
+
+
 def test_the_autoencoder_learns_a_few_pictures(shop: Workshop, tmp_path: Path) -> None:
     torch.manual_seed(0)
     model = make_autoencoder(shop.recipe.autoencoder, shop.recipe.side)

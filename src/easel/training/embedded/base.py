@@ -12,7 +12,7 @@ from easel.training.embedded.growing import begin_from
 from easel.training.embedded.half import trained_half
 from easel.training.embedded.practising import plain_looks, practised
 from easel.training.embedded.settling import settled
-from easel.training.embedded.workshop import SEED, STATE, Workshop, trained_autoencoder, trained_towers
+from easel.training.embedded.workshop import SEED, Workshop, is_trained, trained_autoencoder, trained_towers
 from easel.training.networks.towers import Towers
 from easel.training.networks.unet import make_unet
 
@@ -21,9 +21,9 @@ def begun(shop: Workshop, towers: Towers, autoencoder: AutoencoderKL) -> UNet2DC
     """The U-Net before its first step: grown round the half stage's, or the exported one's, or random."""
     torch.manual_seed(SEED)
     unet = plain_looks(shop, make_unet(shop.recipe.base, shop.recipe.clip.text_width, shop.recipe.side // 8))
-    if (shop.out / "base" / STATE).is_file():
+    if is_trained(shop, "base"):
         return unet
-    if (shop.out / "half" / STATE).is_file():
+    if is_trained(shop, "half"):
         return settled(shop, unet, plain_looks(shop, trained_half(shop)), towers, autoencoder)
     if shop.start is not None:
         begin_from(unet, shop.start / "unet")

@@ -20,6 +20,7 @@ from transformers import CLIPTokenizer
 from easel.training.embedded.recipe import Recipe
 from easel.training.learning import checkpoint
 from easel.training.networks.autoencoder import encode_mean, make_autoencoder, normalise
+from easel.training.networks.export import load
 from easel.training.networks.tokenizer import load_tokenizer, train_tokenizer
 from easel.training.networks.towers import Towers
 from easel.training.networks.unet import make_unet
@@ -115,17 +116,26 @@ def averaged(module: nn.Module, folder: Path, within: str = "") -> nn.Module:
     return module.eval()
 
 
+def is_trained(shop: Workshop, *stages: str) -> bool:
+    """Whether one of some stages was run here."""
+    return any((shop.out / stage / STATE).is_file() for stage in stages)
+
+
 def trained_towers(shop: Workshop) -> Towers:
-    """The CLIP pair as trained so far, its picture tower as it went on alone."""
+    """The CLIP pair as trained so far, its picture tower as it went on alone; else that of the model `start`."""
+    if shop.start is not None and not is_trained(shop, "clip", "vision"):
+        return load(shop.start)[1].to(shop.device)
     towers = Towers(shop.recipe.clip, len(shop.tokenizer)).to(shop.device)
-    averaged(towers, shop.out / ("vision" if (shop.out / "vision" / STATE).is_file() else "clip"))
+    averaged(towers, shop.out / ("vision" if is_trained(shop, "vision") else "clip"))
     return towers
 
 
 def trained_autoencoder(shop: Workshop) -> AutoencoderKL:
-    """The autoencoder as trained so far, its latents with mean 0 and variance 1 in every channel."""
+    """The autoencoder as trained so far, each latent channel with mean 0 and variance 1; else that of `start`."""
+    if shop.start is not None and not is_trained(shop, "autoencoder", "decoder"):
+        return load(shop.start)[2].to(shop.device)
     autoencoder = make_autoencoder(shop.recipe.autoencoder, shop.recipe.side).to(shop.device)
-    if (shop.out / "decoder" / STATE).is_file():
+    if is_trained(shop, "decoder"):
         averaged(autoencoder, shop.out / "decoder")  # refined from the finished one, so finished too
         return autoencoder
     averaged(autoencoder, shop.out / "autoencoder", "autoencoder.")
@@ -142,7 +152,9 @@ def finished(shop: Workshop, autoencoder: AutoencoderKL, count: int = 256) -> Au
 
 
 def trained_unet(shop: Workshop) -> UNet2DConditionModel:
-    """The U-Net as trained so far."""
+    """The U-Net as trained so far; else that of `start`."""
+    if shop.start is not None and not is_trained(shop, "base"):
+        return load(shop.start)[3].to(shop.device)
     unet = make_unet(shop.recipe.base, shop.recipe.clip.text_width, shop.recipe.side // 8).to(shop.device)
     averaged(unet, shop.out / "base")
     return unet
