@@ -95,6 +95,28 @@ def test_what_a1111_leaves_out() -> None:
     assert of("Steps: 20, Version: Easel 0.1.0").source == "easel"
 
 
+TOLD = (
+    "enable: True, model: mm_sd15_v3.safetensors, video_length: 8, fps: 12, closed_loop: R-P, batch_size: 16",
+    "{'enable': True, 'model': 'mm_sd15_v3.safetensors', 'video_length': 8, 'fps': 12, 'closed_loop': 'R-P'}",
+)
+
+
+@pytest.mark.parametrize("told", TOLD)
+@pytest.mark.parametrize("place", ["", ", Batch size: 8, Batch pos: 3"])
+def test_a_clip_of_a1111_s(told: str, place: str) -> None:
+    """A film tells of its first frame, each frame of its own seed."""
+    found = of(f'Steps: 20, Sampler: Euler a, Seed: 5, Size: 512x512, AnimateDiff: "{told}"{place}')
+    request = found.request()
+    assert request.motion is not None
+    assert (request.motion.model, request.motion.fps, request.batch_size) == ("mm_sd15_v3", 12, 8)
+    assert (request.seed, found.frame) == ((2, 3) if place else (5, 0))
+
+
+def test_a_clip_of_a1111_s_that_was_off() -> None:
+    found = of('Steps: 20, Seed: 5, AnimateDiff: "enable: False, model: mm.ckpt, video_length: 0"')
+    assert found.request().motion is None
+
+
 @pytest.mark.parametrize(
     ("version", "old"),
     [("v1.5.2", True), ("1.5.9-RC", True), ("v1.6.0", False), ("v1.10.1", False), ("f2.0.1v1.5.1", False), ("", False)],

@@ -110,6 +110,19 @@ def nothing(value: str) -> Places:
     return {}
 
 
+ANIMATED = re.compile(r"'?(\w+)'?: '?([^,'}]*)'?")  # a field of AnimateDiff's; earlier ones wrote Python's quotes
+
+
+def animated(value: str) -> Places:
+    """Read A1111's AnimateDiff: "enable: True, model: mm_sd15_v3.safetensors, video_length: 16, fps: 8, ..."."""
+    told = dict(ANIMATED.findall(value))
+    if told.get("enable") != "True" or not told.get("model"):
+        return {}
+    counts = {"motion.fps": told.get("fps"), "batch_size": told.get("video_length")}
+    asked = {place: count for place, count in counts.items() if count not in (None, "0")}
+    return file_at("motion.model")(told["model"]) | asked
+
+
 def unless(usual: Iterable[str], reader: Read) -> Read:
     """Return a reader that takes the words `usual` for silence."""
     silent = {word.casefold() for word in usual}
@@ -161,6 +174,7 @@ READERS: Mapping[str, Read] = {
     "Hires negative prompt": at("hires.negative_prompt"),
     "Refiner": name_at("refiner.model"),
     "Refiner switch at": at("refiner.switch_at"),
+    "AnimateDiff": animated,
     "Motion": at("motion.model"),
     "Motion strength": at("motion.strength"),
     "Motion fps": at("motion.fps"),
