@@ -12,8 +12,11 @@ from pydantic import Field
 
 from easel.core.caller import Caller
 from easel.core.limits import Name
+from easel.core.motion import Motion
 from easel.core.values import Value
 from easel.jobs.showing import Look
+from easel.prompt.infotext import read
+from easel.prompt.recall import recall
 from easel.ui import files, links
 from easel.ui.house import House
 from easel.ui.live import Function, Wishes, live
@@ -97,6 +100,8 @@ def shown(look: Look, caller: Caller) -> dict[str, Any]:
         "created": look.created,
         "small": links.small(look.job, look.number),
         "picture": links.picture(look.job, look.number),
+        "film": links.film(look.job) if (format := film_of(look)) else "",
+        "format": format,
         "zip": links.day(look.day),
         "width": kept.width,
         "height": kept.height,
@@ -105,6 +110,14 @@ def shown(look: Look, caller: Caller) -> dict[str, Any]:
         "alt": alt(kept.infotext),
         "user": look.user if look.user != caller.name else "",
     }
+
+
+def film_of(look: Look) -> str:
+    """Return the format of the film that a clip's first frame stands for, "" for any other picture."""
+    if look.number or "Motion: " not in look.kept.infotext:
+        return ""
+    told = recall(read(look.kept.infotext)).fields.get("motion")
+    return Motion(**told).format if told else ""
 
 
 def alt(infotext: str) -> str:

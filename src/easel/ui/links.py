@@ -10,6 +10,11 @@ def picture(job: str, number: int) -> str:
     return f"/v1/jobs/{quote(job)}/pictures/{number}"
 
 
+def film(job: str) -> str:
+    """Return the address of a clip's film, given to its owner alone."""
+    return f"/v1/jobs/{quote(job)}/film"
+
+
 def preview(kind: str, name: str) -> str:
     """Return the address of the small picture of a model or another file by its kind and name; see previews.py."""
     return f"/files/previews/{quote(kind)}/{quote(name, safe='')}"

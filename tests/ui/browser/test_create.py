@@ -17,7 +17,7 @@ from easel.models.library.names import STARTER
 from easel.prompt.infotext import write
 from easel.ui.words import words_of
 from tests.adapters.motion.making import tiny_net, write_published
-from tests.ui.browser.browsers import heard
+from tests.ui.browser.browsers import heard, turn
 from tests.ui.serving import Served
 
 PANEL = "#create-results"
@@ -142,6 +142,18 @@ def test_a_clip_is_shown_as_its_film_before_its_frames(visit, served: Served) ->
     heard(page, "sway", "3")
     page.reload()
     drawn(page, 4)
+    turn(page, "Gallery")
+    films = page.locator("#gallery-list li.film")
+    expect(films).to_have_count(1)
+    films.locator("a.look").click()
+    large = page.locator("#gallery-list").get_by_role("dialog")
+    expect(large.locator("video")).to_be_visible()
+    large.get_by_role("button", name="Film").click()
+    expect(large.locator("video")).to_be_hidden()
+    expect(large.locator(".stage img")).to_be_visible()
+    page.keyboard.press("ArrowRight")  # its second frame
+    expect(large.get_by_role("button", name="Film")).to_be_hidden()
+    expect(large.locator(".stage img")).to_be_visible()
 
 
 def test_settings_come_back_from_a_picture(visit, tmp_path: Path) -> None:

@@ -121,7 +121,7 @@ easel.gallery = (element, trigger, props, server, events) => {
       open(one);
     } }, make("img", { src: one.small, loading: "lazy", decoding: "async", width: one.width, height: one.height, alt: one.alt || say("picture"), title: one.alt }));
     const who = one.user ? make("span", { class: "who" }, one.user) : null;
-    const cell = make("li", { "data-key": keyOf(one), style: `--ratio: ${(one.width / one.height).toFixed(4)}` }, link, tick, star, who);
+    const cell = make("li", { "data-key": keyOf(one), class: one.film ? "film" : "", style: `--ratio: ${(one.width / one.height).toFixed(4)}` }, link, tick, star, who);
     cells.set(keyOf(one), { one, cell, tick, star, link });
     const list = section(one, first);
     if (first) list.prepend(cell); else list.append(cell);
@@ -213,12 +213,14 @@ easel.gallery = (element, trigger, props, server, events) => {
 
   // ---- one picture, large
 
-  const large = { one: null };
+  const large = { one: null, file: "" };
   const image = make("img", { alt: "" });
+  const video = make("video", { controls: true, loop: true, muted: true, autoplay: true, playsinline: true, hidden: true });
   const facts = make("p", { class: "facts" });
   const infotext = make("pre", { tabindex: "0", "aria-label": say("infotext") });
   const star = make("button", { type: "button", class: "act", "aria-pressed": "false", onclick: () => like(large.one) });
   const save = make("a", { class: "act", download: "" }, say("save"));
+  const film = make("button", { type: "button", class: "act", onclick: () => show(film.getAttribute("aria-pressed") !== "true") }, `▶ ${say("film")}`);
   const copy = make("button", { type: "button", class: "act", onclick: async () => {
     await navigator.clipboard?.writeText(infotext.textContent);
     copy.textContent = say("copied");
@@ -231,10 +233,10 @@ easel.gallery = (element, trigger, props, server, events) => {
   } }, label));
   const sending = make("div", { class: "row" }, make("span", { class: "label" }, say("send_to")), ...sends);
   const dialog = make("dialog", { class: "gallery-large", "aria-label": say("large") },
-    make("div", { class: "stage" }, image,
+    make("div", { class: "stage" }, image, video,
       make("button", { type: "button", class: "turn before", "aria-label": say("before"), onclick: () => turn(-1) }, "‹"),
       make("button", { type: "button", class: "turn after", "aria-label": say("after"), onclick: () => turn(1) }, "›")),
-    make("aside", {}, make("div", { class: "row" }, star, save, copy,
+    make("aside", {}, make("div", { class: "row" }, star, film, save, copy,
       make("button", { type: "button", class: "act", onclick: () => dialog.close() }, say("close"))),
       sending, facts, infotext));
   element.append(dialog);
@@ -244,13 +246,32 @@ easel.gallery = (element, trigger, props, server, events) => {
     star.textContent = `★ ${say("favourite")}`;
   }
 
+  // A clip's first frame stands for its film, which comes first.
+  function show(moving) {
+    const { one } = large;
+    const played = moving && one.format === "mp4";
+    film.setAttribute("aria-pressed", String(moving));
+    image.hidden = played;
+    video.hidden = !played;
+    video.setAttribute("aria-label", one.alt || say("film"));
+    played ? (video.src = one.film) : video.removeAttribute("src");
+    if (!played) image.src = moving ? one.film : one.picture;
+    save.href = moving ? one.film : one.picture;
+    name();
+  }
+
+  function name() {
+    const { one, file } = large;
+    save.download = film.getAttribute("aria-pressed") === "true" ? `${one.job}-film.${one.format}` : file;
+  }
+
   async function open(one) {
-    large.one = one;
-    image.src = one.picture;
+    Object.assign(large, { one, file: "" });
     image.alt = one.alt;
     image.width = one.width;
     image.height = one.height;
-    save.href = one.picture;
+    film.hidden = !one.film;
+    show(!!one.film);
     infotext.textContent = "";
     facts.textContent = `${one.width} × ${one.height} · ${dayName(one.day)} ${clock(one.created)}`;
     drawLike();
@@ -258,7 +279,8 @@ easel.gallery = (element, trigger, props, server, events) => {
     const answer = await ask("about", { job: one.job, number: one.number });
     if (!answer || large.one !== one) return;
     infotext.textContent = answer.infotext;
-    save.download = answer.file;
+    large.file = answer.file;
+    name();
   }
 
   function turn(step) {
@@ -280,6 +302,7 @@ easel.gallery = (element, trigger, props, server, events) => {
     if (event.target === dialog) dialog.close();
   });
   dialog.addEventListener("close", () => {
+    video.removeAttribute("src");
     const there = large.one && cells.get(keyOf(large.one));
     if (there) focusOn(there.link);
   });
