@@ -14,11 +14,13 @@ from easel.media.hints import hint_of
 from easel.media.reading import png_bytes
 from easel.training.companions.agreement import edge_agreement
 from tests.endtoend.house import House, ask
+from tests.tiny import starter_side
 
+SIDE = starter_side()
 STARTER: dict[str, Any] = {
     "model": "starter",
-    "width": 128,
-    "height": 128,
+    "width": SIDE,
+    "height": SIDE,
     "steps": 12,
     "guidance": Guidance(scale=2.5),
 }
@@ -27,11 +29,15 @@ STARTER: dict[str, Any] = {
 @pytest.fixture(scope="module")
 def shape() -> Image.Image:
     """A round thing with two ears, upside down from what the words ask for."""
-    drawn = Image.new("RGB", (128, 128), "white")
+    drawn = Image.new("RGB", (SIDE, SIDE), "white")
     pen = ImageDraw.Draw(drawn)
-    pen.ellipse((34, 30, 94, 90), fill=(200, 40, 40))
-    pen.polygon(((40, 80), (48, 112), (62, 88)), fill=(200, 40, 40))
-    pen.polygon(((88, 80), (80, 112), (66, 88)), fill=(200, 40, 40))
+
+    def at(*numbers: int) -> list[float]:
+        return [number * SIDE / 128 for number in numbers]
+
+    pen.ellipse(at(34, 30, 94, 90), fill=(200, 40, 40))
+    pen.polygon(at(40, 80, 48, 112, 62, 88), fill=(200, 40, 40))
+    pen.polygon(at(88, 80, 80, 112, 66, 88), fill=(200, 40, 40))
     return drawn
 
 

@@ -17,6 +17,7 @@ from easel.prompt import infotext
 from easel.recipes.common import check
 from tests.recipes.starting import calls, encoded, levels, own_size, scene, start
 from tests.recipes.telling import ask, close_at_every_yield, told
+from tests.tiny import starter_side
 
 
 def test_the_story(tiny: Model) -> None:
@@ -59,7 +60,8 @@ def test_too_many_steps_are_refused_in_words(tiny: Model) -> None:
 
 
 def test_strength_is_distance(starter: Model) -> None:
-    (fox,) = told(ask(prompt="a fox", seed=7, steps=8, width=128, height=128), starter)[1]
+    side = starter_side()
+    (fox,) = told(ask(prompt="a fox", seed=7, steps=8, width=side, height=side), starter)[1]
     distances: list[float] = []
     for strength in (0.0, 0.3, 0.6, 0.95):
         request = own_size(

@@ -17,6 +17,7 @@ from easel.recipes.common import check
 from easel.recipes.growing import Margins, grown, passes_of
 from tests.recipes.starting import calls, changed, encoded, levels, own_size, scene, start
 from tests.recipes.telling import ask, close_at_every_yield, told
+from tests.tiny import starter_side
 
 
 def growing(image: Image.Image | None = None, **sides: Any) -> Any:
@@ -105,16 +106,17 @@ def test_closing_at_every_yield(tiny_inpainting: Model) -> None:
 
 
 def test_new_places_are_painted_on_the_starter(starter: Model) -> None:
-    paper = Image.new("RGB", (128, 128), (40, 90, 220))
+    side = starter_side()
+    paper = Image.new("RGB", (side, side), (40, 90, 220))
     request = own_size(
         recipe="outpaint",
         prompt="a blue background",
         start=start(paper),
-        outpaint=Outpaint(right=32),
+        outpaint=Outpaint(right=side // 4),
         steps=8,
     )
     (found,) = told(request, starter)[1]
-    new = levels(found.image)[:, 128:]
+    new = levels(found.image)[:, side:]
     assert new[..., 2].mean() > new[..., 0].mean() + 60
     assert new.std() > 0
 

@@ -22,6 +22,7 @@ from easel.training.embedded.trials import Trial, make_trials
 from easel.training.networks.export import load as load_trained
 from easel.training.world.source import Source, open_source
 from easel.training.world.subjects import DataMissing
+from tests.tiny import starter_side
 
 NAME = "starter-4steps"
 FILE = STARTER.parent / "companions" / "loras" / f"{NAME}.safetensors"
@@ -41,7 +42,7 @@ def studio() -> Iterator[easel.Studio]:
 def source() -> Source:
     """What the starter knows how to draw."""
     try:
-        return open_source(None, PRACTISED, 128, "cpu")
+        return open_source(None, PRACTISED, starter_side(), "cpu")
     except DataMissing as missing:
         pytest.skip(str(missing))
 

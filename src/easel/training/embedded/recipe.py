@@ -112,7 +112,7 @@ def cores() -> Recipe:
         clip_plan=Plan(minutes=25, learning_rate=3e-4, betas=(0.9, 0.98), weight_decay=0.05, average=0.998),
         vision_plan=Plan(minutes=35, learning_rate=1e-3, muon=True, weight_decay=0.05, average=0.995),
         autoencoder_plan=Plan(minutes=50, learning_rate=1e-3, betas=(0.9, 0.98), muon=True, average=0.998),
-        half_plan=Plan(minutes=60, learning_rate=9e-4, muon=True, warmup=30, average=0.997, sheet_seconds=900),
+        half_plan=Plan(minutes=15, learning_rate=9e-4, muon=True, warmup=30, average=0.997, sheet_seconds=900),
         settling_plan=Plan(minutes=5, learning_rate=2e-3, muon=True, warmup=20, average=0.98),
         base_plan=Plan(minutes=90, learning_rate=6e-4, muon=True, warmup=100, average=0.996, sheet_seconds=1200),
         decoder_plan=Plan(minutes=20, learning_rate=5e-4, betas=(0.9, 0.98), muon=True, average=0.998),
