@@ -67,6 +67,7 @@ def make_batches(shop: Workshop, towers: Towers, autoencoder: AutoencoderKL, shr
     """
     recipe, config, device = shop.recipe, shop.recipe.base, shop.device
     noiser = noise_levels(device, CENTRE - math.log(shrink))
+    plain = recipe.plain if shrink > 1 else recipe.plain_later
     empty = encode_text(towers, shop.tokenizer, [""])[0]
     square = (recipe.side, recipe.side)  # whose forward alone is worth the minute that compiling takes
     text = torch.compile(towers.text) if shop.fast else towers.text
@@ -90,7 +91,7 @@ def make_batches(shop: Workshop, towers: Towers, autoencoder: AutoencoderKL, shr
     def batch(step: int) -> Batch:
         rng, buckets = generator(SEED, 4, step), pool(step)
         bucket = buckets[min(bisect_right(list(turns(buckets, shares(shop))), rng.random()), len(buckets) - 1)]
-        rows = chosen(rng, config.batch, shop.deck.plain[bucket.rows], recipe.plain)
+        rows = chosen(rng, config.batch, shop.deck.plain[bucket.rows], plain)
         silent = torch.from_numpy(rng.random(config.batch) < config.empty).to(device)
         turn = torch.from_numpy(rng.integers(0, shop.deck.tokens.shape[1], config.batch)).to(device)
         context = torch.where(silent[:, None, None], empty, said(bucket.rows[rows], turn))

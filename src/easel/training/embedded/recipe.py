@@ -27,8 +27,8 @@ class Recipe:
     scenes: drawn for the deck; captions: of each. practised: how many subjects, None for all; the first of the list.
     side: pixels of a picture; buckets: further (height, width) that the base model practises, each with a share.
     pool: latents that are kept at once; refresh: steps after which another part of the deck is encoded, 0 for never.
-    plain: share of the U-Net's batches that goes to plain things, before chance gives out the rest: what shape has
-    which name is learned from these first.
+    plain: share of the half stage's batches that goes to plain things, before chance gives out the rest: what shape has
+    which name is learned from these first. plain_later: of the base stage's, which has pairs and styles to learn.
     settling_plan: of the levels outside alone, once the base stage has grown them round those inside.
     crop: pixels of the autoencoder's crops, 0 for whole pictures. halved: weight of what latents at half their size
     give, 0 for none. adversary: weight of the patch discriminator, 0 for
@@ -57,6 +57,7 @@ class Recipe:
     refresh: int = 0
     crop: int = 0
     plain: float = 0.0
+    plain_later: float = 0.0
     halved: float = 0.0
     adversary: float = 0.0
     perceived: float = 0.0
@@ -120,6 +121,7 @@ def cores() -> Recipe:
         pool=12_288,
         crop=96,
         plain=0.4,
+        plain_later=0.1,
         halved=0.5,
     )
 
