@@ -110,7 +110,7 @@ def test_the_queue_shows_what_waits_in_turn_and_moves_ones_own(house: House) -> 
     store = house.store
     mine = [store.submit(Request(prompt=str(number)), "anna").id for number in range(3)]
     other = store.submit(Request(), "bert").id
-    script = Script(queue.answers(store))
+    script = Script(queue.answers(store, words_of("en")))
     assert jobs_of(script.ask("active", ANNA)) == mine
     assert jobs_of(script.ask("active", CHIEF)) == [mine[0], other, *mine[1:]]
     assert jobs_of(script.ask("active", CHIEF, mine=True)) == []

@@ -82,7 +82,7 @@ def test_stages_begin_from_an_exported_model(exported: Path, tmp_path: Path) -> 
 def test_a_stage_takes_what_was_not_trained_here_from_the_exported_model(exported: Path, tmp_path: Path) -> None:
     """So the base model of a folder that is published can go on where nothing else was kept."""
     still = Plan(steps=1, warmup=1, learning_rate=0.0)
-    recipe = replace(toy(), refresh=0, buckets={}, base_plan=still)
+    recipe = replace(toy(), refresh=0, buckets={}, eight_bits=False, base_plan=still)
     shop = open_workshop(recipe, tmp_path, "cpu", start=exported)
     base.train_base(shop)
     _, *parts = load(exported)

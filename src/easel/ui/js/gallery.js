@@ -233,9 +233,10 @@ easel.gallery = (element, trigger, props, server, events) => {
   } }, label));
   const sending = make("div", { class: "row" }, make("span", { class: "label" }, say("send_to")), ...sends);
   const dialog = make("dialog", { class: "gallery-large", "aria-label": say("large") },
-    make("div", { class: "stage" }, image, video,
+    make("div", { class: "stage" }, image,
       make("button", { type: "button", class: "turn before", "aria-label": say("before"), onclick: () => turn(-1) }, "‹"),
-      make("button", { type: "button", class: "turn after", "aria-label": say("after"), onclick: () => turn(1) }, "›")),
+      make("button", { type: "button", class: "turn after", "aria-label": say("after"), onclick: () => turn(1) }, "›"),
+      video),
     make("aside", {}, make("div", { class: "row" }, star, film, save, copy,
       make("button", { type: "button", class: "act", onclick: () => dialog.close() }, say("close"))),
       sending, facts, infotext));
@@ -250,6 +251,7 @@ easel.gallery = (element, trigger, props, server, events) => {
   function show(moving) {
     const { one } = large;
     const played = moving && one.format === "mp4";
+    if (!played && document.activeElement === video) star.focus(); // keys go on working
     film.setAttribute("aria-pressed", String(moving));
     image.hidden = played;
     video.hidden = !played;
