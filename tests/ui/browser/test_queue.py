@@ -34,7 +34,7 @@ def test_a_job_is_followed_cancelled_and_asked_for_again(visit: Visit, served: S
     page.reload()
     lists = queue(page)
     row = now.locator("li", has_text="a red fox <b>")
-    expect(row.locator("progress")).to_have_attribute("max", str(LONG))
+    expect(row.locator("progress")).to_have_attribute("max", str(LONG), timeout=60_000)  # the model loads first
     expect(row.locator(".progress")).to_contain_text("it/s")
     row.get_by_role("button", name="Cancel").click()
     gone = past.locator("li", has_text="a red fox <b>")
