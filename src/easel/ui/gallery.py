@@ -16,7 +16,6 @@ from easel.core.motion import Motion
 from easel.core.values import Value
 from easel.jobs.showing import Look
 from easel.prompt.infotext import read
-from easel.prompt.recall import recall
 from easel.ui import files, links
 from easel.ui.house import House
 from easel.ui.live import Function, Wishes, live
@@ -116,8 +115,8 @@ def film_of(look: Look) -> str:
     """Return the format of the film that a clip's first frame stands for, "" for any other picture."""
     if look.number or "Motion: " not in look.kept.infotext:
         return ""
-    told = recall(read(look.kept.infotext)).fields.get("motion")
-    return Motion(**told).format if told else ""
+    told = read(look.kept.infotext).fields
+    return told.get("Motion format", Motion.model_fields["format"].default) if "Motion" in told else ""
 
 
 def alt(infotext: str) -> str:

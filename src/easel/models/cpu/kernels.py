@@ -76,15 +76,14 @@ class Kernels:
         added: (n, channels), what x is to have more before all else.
         """
         images, channels, height, width = x.shape
+        learned = in_floats(x, added, weight, bias)
         places, chunks = height * width, up_to(height * width, CHUNK) // CHUNK
-        extra = torch.zeros(images, channels) if added is None else added.float().contiguous()
-        floats = (extra, weight.float().contiguous(), bias.float().contiguous())
         out = torch.empty_like(x, dtype=dtype, memory_format=torch.channels_last)
         room = torch.empty(images * (chunks * groups + 2 * channels), dtype=torch.float64)
         self.library.easel_group_norm(
             x.data_ptr(),
             x.dtype == HALF,
-            *(part.data_ptr() for part in floats),
+            *(part.data_ptr() for part in learned),
             out.data_ptr(),
             dtype == HALF,
             room.data_ptr(),
@@ -101,11 +100,10 @@ class Kernels:
         x and given: (n, channels, height, width) bfloat16, channels together in memory.
         """
         images, channels, height, width = x.shape
-        extra = torch.zeros(images, channels) if added is None else added.float().contiguous()
-        floats = (extra, weight.float().contiguous(), bias.float().contiguous())
+        learned = in_floats(x, added, weight, bias)
         out, by = torch.empty_like(x), torch.empty(3, images, channels)
         self.library.easel_group_norm_back(
-            *(part.data_ptr() for part in (x, given, *floats, out, *by)),
+            *(part.data_ptr() for part in (x, given, *learned, out, *by)),
             *(images, height * width, channels, groups, epsilon, swish, torch.get_num_threads()),
         )
         return out, by[0], by[1].sum(0), by[2].sum(0)
@@ -114,6 +112,12 @@ class Kernels:
         """Add bfloat16 numbers to float32 ones that lie alike in memory, in their place, and return them."""
         self.library.easel_add(x.data_ptr(), y.data_ptr(), x.numel(), torch.get_num_threads())
         return x
+
+
+def in_floats(x: Tensor, added: Tensor | None, *learned: Tensor) -> list[Tensor]:
+    """Return what a norm adds to x (n, channels, height, width), zeros for None, and what it has learned."""
+    added = x.new_zeros(x.shape[:2], dtype=torch.float32) if added is None else added
+    return [part.float().contiguous() for part in (added, *learned)]
 
 
 def up_to(count: int, multiple: int) -> int:
