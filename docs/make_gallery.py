@@ -50,17 +50,17 @@ def shown(row: dict[str, Any], folder: Path) -> Image.Image | Path:
 
 def prepare(folder: Path) -> None:
     """Write the masks, strokes and lists that commands of the page name."""
-    mask = Image.new("L", (128, 128))
-    ImageDraw.Draw(mask).rectangle((0, 0, 63, 127), fill=255)
+    mask = Image.new("L", (256, 256))
+    ImageDraw.Draw(mask).rectangle((0, 0, 127, 255), fill=255)
     mask.save(folder / "left-half.png")
     strokes = [
-        {"points": [[64, 70]], "colour": "#e02020", "width": 78},
-        {"points": [[64, 32], [76, 12]], "colour": "#2e7d32", "width": 10},
+        {"points": [[128, 140]], "colour": "#e02020", "width": 156},
+        {"points": [[128, 64], [152, 24]], "colour": "#2e7d32", "width": 20},
     ]
     (folder / "strokes.json").write_text(json.dumps(strokes))
     hat = [
-        {"points": [[38, 26], [90, 26]], "colour": "#2040c0", "width": 14},
-        {"points": [[64, 10], [64, 22]], "colour": "#2040c0", "width": 26},
+        {"points": [[76, 52], [180, 52]], "colour": "#2040c0", "width": 28},
+        {"points": [[128, 20], [128, 44]], "colour": "#2040c0", "width": 52},
     ]
     (folder / "hat.json").write_text(json.dumps(hat))
     (folder / "styles.csv").write_text("name,prompt,negative_prompt\nnight,{prompt} at night,\n")
@@ -85,7 +85,7 @@ def page(sections: list[dict[str, Any]], printed: dict[str, str]) -> str:
             lines += [f"    {command}" for command in row["commands"]]
             lines += [f"    {line}" for line in printed.get(row["name"], "").splitlines()]
             if row.get("shows"):
-                ending = Path(row["shows"][0]).suffix if row["shows"][0].endswith((".gif", ".webp")) else ".png"
+                ending = Path(row["shows"][0]).suffix.replace(".png", ".webp")
                 lines += ["", f"![{row['title']}](images/gallery/{row['name']}{ending})"]
     return "\n".join(lines) + "\n"
 
@@ -109,7 +109,7 @@ def main(names: list[str]) -> None:
                 if isinstance(picture, Path):
                     shutil.copyfile(picture, PICTURES / f"{row['name']}{picture.suffix}")
                 else:
-                    picture.save(PICTURES / f"{row['name']}.png", optimize=True)
+                    picture.save(PICTURES / f"{row['name']}.webp", quality=90, method=6)
             print(row["name"], flush=True)
     PAGE.write_text(page(sections, printed), encoding="utf-8")
 

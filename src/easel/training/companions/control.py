@@ -26,6 +26,7 @@ from easel.training.companions.moved import draw_moved
 from easel.training.companions.practice import Rows, decoded, encoded, kept_rows, noise_on, practised
 from easel.training.learning.loop import Losses, Plan, train
 from easel.training.learning.sheet import to_image, write_sheet
+from easel.training.networks.blocks import swift
 from easel.training.networks.export import save_half
 from easel.training.networks.towers import Towers
 from easel.training.networks.unet import encode_text
@@ -83,7 +84,7 @@ def make_controlnet(unet: UNet2DConditionModel, config: ControlConfig) -> Contro
     controlnet = ControlNetModel.from_unet(unet, conditioning_embedding_out_channels=config.eye)
     # diffusers has zeros here too; as the ways out are zeros already, these would only keep the eye shut for longer
     nn.init.normal_(controlnet.controlnet_cond_embedding.conv_out.weight, std=0.03)
-    return controlnet.to(unet.device, memory_format=torch.channels_last)
+    return swift(controlnet).to(unet.device, memory_format=torch.channels_last)
 
 
 def make_rows(

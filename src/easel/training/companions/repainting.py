@@ -26,6 +26,7 @@ from easel.training.learning.loop import Losses, Plan, train
 from easel.training.learning.objectives import Noiser, v_target, x0_from_v
 from easel.training.learning.sheet import write_sheet
 from easel.training.networks.autoencoder import latents_of, psnr
+from easel.training.networks.blocks import swift
 from easel.training.networks.export import round_to_eight_bits, save_half
 from easel.training.networks.towers import Towers
 from easel.training.networks.unet import encode_text
@@ -99,7 +100,7 @@ def with_more_channels(unet: UNet2DConditionModel) -> UNet2DConditionModel:
     first = weights["conv_in.weight"]
     weights["conv_in.weight"] = torch.cat([first, first.new_zeros(len(first), MORE, *first.shape[2:])], 1)
     wider.load_state_dict(weights)
-    return wider.to(unet.device, memory_format=torch.channels_last)
+    return swift(wider).to(unet.device, memory_format=torch.channels_last)
 
 
 def make_losses(

@@ -1,7 +1,8 @@
-"""Latents of the deck's scenes, encoded once and kept on the device: what the base model and the decoder learn from.
+"""Latents of the deck's scenes, encoded once and kept on the device: what the base model learns from.
 
-Their contexts too, where they stay: on processor cores a tenth of a step would be the text tower's otherwise. Square
-ones mostly, and a share of every other bucket. A pool may be filled anew while training goes on. Knows no objective.
+Their contexts too, where they are asked for: on processor cores a tenth of a step would be the text tower's otherwise.
+Square ones mostly, and a share of every other bucket. A pool is filled anew while training goes on, for what is seen
+too often is learned by heart. Knows no objective.
 """
 
 from __future__ import annotations
@@ -28,11 +29,15 @@ Size = tuple[int, int]
 
 @dataclass(frozen=True)
 class Bucket:
-    """Latents (n, 4, h, w) of one size. size: (height, width) in pixels; rows (n,): numbers of their scenes."""
+    """Latents (n, 4, h, w) of one size. size: (height, width) in pixels; rows (n,): numbers of their scenes.
+
+    contexts: (n, K, 77, width) float16 of all captions of each, None where they are computed at each step.
+    """
 
     size: Size
     rows: torch.Tensor
     latents: torch.Tensor
+    contexts: torch.Tensor | None = None
 
 
 def shares(shop: Workshop) -> dict[Size, float]:
@@ -75,28 +80,34 @@ def made_by(module: nn.Module) -> str:
     return digest.hexdigest()[:8]
 
 
-def contexts(shop: Workshop, towers: Towers, keep: Path) -> torch.Tensor:
-    """Contexts (n, K, 77, width) float16 of the scenes in the pool's first filling, kept under the folder `keep`."""
-    keep = keep / f"words-{made_by(towers.text)}"
-    count = 1 + max(int(rows.max()) for rows in rows_of(shop, 0).values())
-    parts = [
-        kept(keep, f"{n:05d}", partial(spoken, shop, towers, rows))
-        for n, rows in enumerate(torch.arange(count).split(SPOKEN))
-    ]
-    return torch.cat(parts).to(shop.device)
-
-
 @torch.no_grad()
-def fill(shop: Workshop, autoencoder: AutoencoderKL, turn: int = 0, keep: Path | None = None) -> list[Bucket]:
-    """Encode the pool's `turn`-th part. keep: a folder under which chunks are kept and found."""
-    keep = keep and keep / f"latents-{made_by(autoencoder.encoder)}"
-    buckets = []
+def fill(
+    shop: Workshop,
+    autoencoder: AutoencoderKL,
+    turn: int = 0,
+    keep: Path | None = None,
+    towers: Towers | None = None,
+) -> list[Bucket]:
+    """Encode the pool's `turn`-th part. keep: a folder under which chunks are kept and found.
+
+    towers: by which its captions are encoded too, None where they are not.
+    """
+    pictures = keep and keep / f"latents-{made_by(autoencoder.encoder)}"
+    words = keep and towers and keep / f"words-{made_by(towers.text)}"
+    buckets: list[Bucket] = []
     for size, rows in rows_of(shop, turn).items():
-        parts: list[torch.Tensor] = []
+        latents: list[torch.Tensor] = []
         for some in rows.split(CHUNK):
             name = f"{size[0]}x{size[1]}-{int(some[0]):06d}-{len(some)}"
-            parts.append(kept(keep, name, partial(encoded, shop, autoencoder, some, size)))
-        buckets.append(Bucket(size, rows.to(shop.device), torch.cat(parts).to(shop.device)))
+            latents.append(kept(pictures, name, partial(encoded, shop, autoencoder, some, size)))
+        contexts = None
+        if towers is not None:
+            parts = [
+                kept(words, f"{int(some[0]):06d}-{len(some)}", partial(spoken, shop, towers, some))
+                for some in rows.split(SPOKEN)
+            ]
+            contexts = torch.cat(parts).to(shop.device)
+        buckets.append(Bucket(size, rows.to(shop.device), torch.cat(latents).to(shop.device), contexts))
     return buckets
 
 

@@ -22,7 +22,7 @@ from diffusers import AutoencoderKL, UNet2DConditionModel
 from diffusers.models.attention_processor import AttnProcessor
 
 from easel.training.embedded.compiling import trusted
-from easel.training.embedded.pool import Bucket, contexts, fill, shares, turns
+from easel.training.embedded.pool import Bucket, fill, shares, turns
 from easel.training.embedded.speed import Pace, flops_of
 from easel.training.embedded.workshop import SEED, Workshop
 from easel.training.learning.loop import Losses, Plan, train
@@ -71,30 +71,29 @@ def make_batches(shop: Workshop, towers: Towers, autoencoder: AutoencoderKL, shr
     empty = encode_text(towers, shop.tokenizer, [""])[0]
     square = (recipe.side, recipe.side)  # whose forward alone is worth the minute that compiling takes
     text = torch.compile(towers.text) if shop.fast else towers.text
-    keep = None if recipe.refresh else shop.out / "base" / "pool"
-    known = contexts(shop, towers, keep) if keep else None
+    keep = None if shop.fast else shop.out / "base" / "pool"
     state: dict[int, list[Bucket]] = {}
 
     def pool(step: int) -> list[Bucket]:
         turn = step // recipe.refresh if recipe.refresh else 0
         if turn not in state:
             state.clear()
-            state[turn] = fill(shop, autoencoder, turn, keep)
+            state[turn] = fill(shop, autoencoder, turn, keep, None if shop.fast else towers)
         return state[turn]
 
-    def said(rows: torch.Tensor, turn: torch.Tensor) -> torch.Tensor:
-        if known is not None:
-            return known[rows, turn].float()
+    def said(bucket: Bucket, rows: torch.Tensor, caption: torch.Tensor) -> torch.Tensor:
+        if bucket.contexts is not None:
+            return bucket.contexts[rows, caption].float()
         with torch.no_grad(), torch.autocast(device.type, torch.bfloat16):
-            return text(shop.deck.tokens[rows, turn].long()).last_hidden_state.float()
+            return text(shop.deck.tokens[bucket.rows[rows], caption].long()).last_hidden_state.float()
 
     def batch(step: int) -> Batch:
         rng, buckets = generator(SEED, 4, step), pool(step)
         bucket = buckets[min(bisect_right(list(turns(buckets, shares(shop))), rng.random()), len(buckets) - 1)]
         rows = chosen(rng, config.batch, shop.deck.plain[bucket.rows], plain)
         silent = torch.from_numpy(rng.random(config.batch) < config.empty).to(device)
-        turn = torch.from_numpy(rng.integers(0, shop.deck.tokens.shape[1], config.batch)).to(device)
-        context = torch.where(silent[:, None, None], empty, said(bucket.rows[rows], turn))
+        caption = torch.from_numpy(rng.integers(0, shop.deck.tokens.shape[1], config.batch)).to(device)
+        context = torch.where(silent[:, None, None], empty, said(bucket, rows, caption))
         latents = F.avg_pool2d(bucket.latents[rows].float(), shrink)
         return Batch(noiser.noised(latents, rng), context, bucket.size == square)
 
