@@ -19,7 +19,7 @@ from typing import Any
 
 from PIL import Image, ImageDraw
 
-from easel.media.sheets import labelled
+from easel.media.sheets import font, labelled
 
 ROOT = Path(__file__).parent.parent
 ROWS = Path(__file__).with_name("gallery_rows.json")
@@ -45,7 +45,21 @@ def shown(row: dict[str, Any], folder: Path) -> Image.Image | Path:
     images = [Image.open(file).convert("RGB") for file in files]
     if row.get("times3"):
         return labelled(images * 9, [""] * 3, [""] * 3, gap=0)
+    if captions := row.get("captions"):
+        return sheet(images, captions)
     return images[0] if len(images) == 1 else labelled(images, row.get("labels", [""] * len(images)), [""])
+
+
+def sheet(images: list[Image.Image], captions: list[str], columns: int = 8, side: int = 160) -> Image.Image:
+    """Return pictures made smaller, in rows, each over its words."""
+    step, bar = side + 6, 20
+    page = Image.new("RGB", (columns * step, -(-len(images) // columns) * (side + bar)), "white")
+    pen = ImageDraw.Draw(page)
+    for number, (image, words) in enumerate(zip(images, captions, strict=True)):
+        x, y = number % columns * step + 3, number // columns * (side + bar)
+        page.paste(image.resize((side, side), Image.Resampling.LANCZOS), (x, y))
+        pen.text((x + side / 2, y + side + 2), words, fill="black", font=font(11), anchor="ma")
+    return page
 
 
 def prepare(folder: Path) -> None:

@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 from easel.training.embedded import autoencoder as pictures
 from easel.training.embedded import base, clip
 from easel.training.embedded.half import train_half
+from easel.training.embedded.pool import fill
 from easel.training.embedded.practising import chosen, make_batches, make_losses
 from easel.training.embedded.recipe import STAGES, toy
 from easel.training.embedded.workshop import (
@@ -58,6 +59,25 @@ def test_latents_have_unit_variance_on_unseen_pictures(shop: Workshop, normal: A
     latents = torch.cat(parts)
     assert float(latents.mean((0, 2, 3)).abs().max()) < 1e-3
     assert torch.allclose(latents.std((0, 2, 3)), torch.ones(4), atol=1e-3)
+
+
+def test_a_pool_filled_anew_has_other_scenes_with_their_own_words(
+    shop: Workshop, towers: Towers, normal: AutoencoderKL, tmp_path: Path
+) -> None:
+    (first,), (second,) = (fill(shop, normal, turn, tmp_path, towers) for turn in (0, 1))
+    assert not set(first.rows.tolist()) & set(second.rows.tolist())
+    for bucket in (first, second):
+        tokens = shop.deck.tokens[bucket.rows].long()
+        with torch.no_grad():
+            words = towers.text(tokens.flatten(0, 1)).last_hidden_state.unflatten(0, tokens.shape[:2])
+        assert bucket.contexts is not None
+        assert torch.allclose(bucket.contexts.float(), words, atol=0.05)
+    assert not torch.allclose(first.latents.float(), second.latents.float(), atol=0.1)
+    (again,) = fill(shop, normal, 1, tmp_path, towers)
+    assert again.contexts is not None and torch.equal(again.contexts, second.contexts)
+    assert torch.equal(again.latents, second.latents)
+    (silent,) = fill(shop, normal, 1)
+    assert silent.contexts is None
 
 
 def test_stages_begin_from_an_exported_model(exported: Path, tmp_path: Path) -> None:

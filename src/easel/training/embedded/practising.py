@@ -28,11 +28,13 @@ from easel.training.embedded.workshop import SEED, Workshop
 from easel.training.learning.loop import Losses, Plan, train
 from easel.training.learning.objectives import Noised
 from easel.training.learning.sheet import write_sheet
+from easel.training.networks.autoencoder import latents_of
 from easel.training.networks.export import export
 from easel.training.networks.towers import Towers
 from easel.training.networks.unet import SHEET_PROMPTS, draw, encode_text, noise_levels
 from easel.training.world.scenes import generator
 
+UNSEEN = 96  # scenes that nothing practises, on which it is told how much was learned by heart
 CENTRE = 0.8  # of log sigma, where shapes are decided: the more pixels a shape has, the more noise it takes to hide it
 MORE_PROMPTS = (
     "three apples", "고양이 두 마리", "a fox above a pumpkin", "neon sign of a guitar", "an oil painting of a castle",
@@ -100,24 +102,36 @@ def make_batches(shop: Workshop, towers: Towers, autoencoder: AutoencoderKL, shr
     return batch
 
 
+@torch.no_grad()
+def unseen(shop: Workshop, towers: Towers, autoencoder: AutoencoderKL, shrink: int) -> Batch:
+    """A batch of scenes that nothing practises, always the same."""
+    rows = torch.arange(min(UNSEEN, len(shop.unseen)))
+    latents = torch.cat([latents_of(autoencoder, shop.pictures(some, unseen=True)) for some in rows.split(16)])
+    context = towers.text(shop.unseen.tokens[rows.to(shop.device), 0].long()).last_hidden_state.float()
+    noiser = noise_levels(shop.device, CENTRE - math.log(shrink))
+    return Batch(noiser.noised(F.avg_pool2d(latents.float(), shrink), generator(SEED, 6)), context, True)
+
+
+def errors(forward: Callable[..., Any], batch: Batch) -> Losses:
+    """What a U-Net's forward gets wrong of a batch."""
+    with torch.autocast(batch.context.device.type, torch.bfloat16):
+        v = forward(batch.noised.x, batch.noised.t, batch.context, return_dict=False)[0]
+    return batch.noised.losses(v)
+
+
 def make_losses(
     shop: Workshop, unet: UNet2DConditionModel, batches: Callable[[int], Batch], pace: Pace | None = None
 ) -> Callable[[int], Losses]:
     """The loss as a function of the step."""
 
-    def practice(forward: Callable[..., Any], batch: Batch) -> Losses:
-        with torch.autocast(shop.device.type, torch.bfloat16):
-            v = forward(batch.noised.x, batch.noised.t, batch.context, return_dict=False)[0]
-        return batch.noised.losses(v)
-
     def first(forward: Callable[..., Any]) -> torch.Tensor:
-        return practice(forward, next(batch for batch in map(batches, count()) if batch.square))["loss"]
+        return errors(forward, next(batch for batch in map(batches, count()) if batch.square))["loss"]
 
     square = trusted(unet, torch.compile(unet), first) if shop.fast else unet
 
     def losses(step: int) -> Losses:
         batch = batches(step)
-        found = practice(square if batch.square else unet, batch)
+        found = errors(square if batch.square else unet, batch)
         if pace is not None:
             pace.step()
         return found
@@ -142,7 +156,7 @@ def practised(
     words = encode_text(towers, shop.tokenizer, [""])
     flops = flops_of(lambda: unet(one, torch.zeros(1, device=shop.device), words)) * recipe.base.batch
     pace = Pace(shop.device, recipe.base.batch, flops)
-    prompts = (*SHEET_PROMPTS, *MORE_PROMPTS)
+    prompts, held = (*SHEET_PROMPTS, *MORE_PROMPTS), unseen(shop, towers, autoencoder, shrink)
 
     def sheet(step: int) -> None:
         pictures = draw(
@@ -150,7 +164,9 @@ def practised(
         )
         write_sheet(folder / "sheet.png", pictures.cpu(), prompts)
         export(model, shop.tokenizer, towers, autoencoder, unet, eight_bits=recipe.eight_bits)
-        print(f"{folder.name} step {step}: {pace.words}", flush=True)
+        with torch.no_grad():
+            apart = float(errors(unet, held)["v"])
+        print(f"{folder.name} step {step}: v {apart:.4f} on unseen scenes, {pace.words}", flush=True)
 
     batches = make_batches(shop, towers, autoencoder, shrink)
     train(unet, make_losses(shop, unet, batches, pace), plan, folder, sheet)

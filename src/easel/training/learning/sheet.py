@@ -6,21 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
-HANGUL_FONTS = (
-    "/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc",
-    "/usr/share/fonts/truetype/nanum/NanumGothic.ttf",
-    "/usr/share/fonts/truetype/unfonts-core/UnDotum.ttf",
-)
-
-
-def label_font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    """A font with Hangul where one is installed, else Pillow's own."""
-    for path in HANGUL_FONTS:
-        if Path(path).is_file():
-            return ImageFont.truetype(path, size)
-    return ImageFont.load_default(size)
+from easel.media.sheets import font
 
 
 def to_image(picture: torch.Tensor) -> Image.Image:
@@ -34,11 +22,11 @@ def write_sheet(path: Path, pictures: torch.Tensor, captions: Sequence[str], col
     side, bar = pictures.shape[-1], 18
     rows = (len(pictures) + columns - 1) // columns
     sheet = Image.new("RGB", (columns * (side + 4), rows * (side + bar)), "white")
-    draw, font = ImageDraw.Draw(sheet), label_font(10)
+    draw, small = ImageDraw.Draw(sheet), font(10)
     for n, (picture, words) in enumerate(zip(pictures, captions, strict=True)):
         x, y = n % columns * (side + 4) + 2, n // columns * (side + bar)
         sheet.paste(to_image(picture), (x, y))
-        draw.text((x, y + side + 2), words[: max(6, side // 5)], fill="black", font=font)
+        draw.text((x, y + side + 2), words[: max(6, side // 5)], fill="black", font=small)
     path.parent.mkdir(parents=True, exist_ok=True)
     sheet.save(path)
     return path
