@@ -119,7 +119,7 @@ def cores() -> Recipe:
         decoder_plan=Plan(minutes=20, learning_rate=5e-4, betas=(0.9, 0.98), muon=True, average=0.998),
         buckets={(192, 256): 0.05, (256, 192): 0.05},
         pool=12_288,
-        refresh=2750,
+        refresh=800,
         crop=96,
         plain=0.4,
         plain_later=0.1,
