@@ -62,7 +62,7 @@ def sheet(images: list[Image.Image], captions: list[str], columns: int = 8, side
     return page
 
 
-def prepare(folder: Path) -> None:
+def prepare(folder: Path, sections: list[dict[str, Any]]) -> None:
     """Write the masks, strokes and lists that commands of the page name."""
     mask = Image.new("L", (256, 256))
     ImageDraw.Draw(mask).rectangle((0, 0, 127, 255), fill=255)
@@ -73,12 +73,14 @@ def prepare(folder: Path) -> None:
     ]
     (folder / "strokes.json").write_text(json.dumps(strokes))
     hat = [
-        {"points": [[76, 52], [180, 52]], "colour": "#2040c0", "width": 28},
-        {"points": [[128, 20], [128, 44]], "colour": "#2040c0", "width": 52},
+        {"points": [[78, 86], [178, 86]], "colour": "#2040c0", "width": 28},
+        {"points": [[128, 50], [128, 74]], "colour": "#2040c0", "width": 52},
     ]
     (folder / "hat.json").write_text(json.dumps(hat))
     (folder / "styles.csv").write_text("name,prompt,negative_prompt\nnight,{prompt} at night,\n")
     prompts = ["a fox", "a pumpkin on a green background", '--prompt "a robot, blue background" --seed 5 --steps 12']
+    for row in (row for section in sections for row in section["rows"] if "captions" in row):
+        (folder / f"{row['name']}.txt").write_text("\n".join(row["captions"]) + "\n", encoding="utf-8")
     (folder / "prompts.txt").write_text("\n".join(prompts) + "\n")
     (folder / "wildcards").mkdir()
     (folder / "wildcards" / "thing.txt").write_text("car\nrocket\nrobot\ncrown\n")
@@ -111,7 +113,7 @@ def main(names: list[str]) -> None:
     printed: dict[str, str] = {}
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
-        prepare(folder)
+        prepare(folder, sections)
         for row in (row for section in sections for row in section["rows"]):
             if names and row["name"] not in names and not row.get("base") and not row.get("prints"):
                 continue

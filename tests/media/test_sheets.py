@@ -53,6 +53,13 @@ def test_labels_wrap_to_their_width() -> None:
         assert "".join(lines).replace(" ", "") == label.replace(" ", "")
 
 
+def test_a_word_beside_a_row_stays_whole_where_it_is_no_wider_than_a_cell() -> None:
+    side, word = 256, "a silhouette"  # letters of 28 pixels, more than half a cell together
+    beside = places(labelled(cells(side), ["", ""], [word, ""]), COLOURS[0])[0]
+    assert side // 2 < text_width("silhouette", 28) <= beside - 2 * GAP < text_width(word, 28)
+    assert wrapped(word, 28, beside - 3 * GAP) == ["a", "silhouette"]
+
+
 def test_a_title_stands_above() -> None:
     assert (
         labelled(cells(), ["a", "b"], ["", ""], title="Seed: 1").height > labelled(cells(), ["a", "b"], ["", ""]).height

@@ -46,7 +46,8 @@ def labelled(
 ) -> Image.Image:
     """Return images, row by row, on white with a label over each column and before each row.
 
-    Cells are as large as the largest image, smaller ones stand centred; labels wrap. Empty labels take no room.
+    Cells are as large as the largest image, smaller ones stand centred; labels wrap, between words where
+    these are no wider than a cell. Empty labels take no room.
     gap: pixels between cells.
     Raises BadValue when the images do not fill the grid or the sheet would be too large.
     """
@@ -55,10 +56,12 @@ def labelled(
     width, height = max(image.width for image in images), max(image.height for image in images)
     size = max(11, min(28, width // 9))
     heads = [wrapped(label, size, width) for label in columns]
-    sides = [wrapped(label, size, max(width // 2, 60)) for label in rows]
+    words = (word for label in rows for word in label[:400].split())
+    beside = max(width // 2, 60, min(width, max((text_width(word, size) for word in words), default=0)))
+    sides = [wrapped(label, size, beside) for label in rows]
     top = lines_height(heads, size) + (lines_height([wrapped(title, size, 10**6)], size) if title else 0)
     left = max((text_width(line, size) for lines in sides for line in lines), default=0)
-    left += 2 * GAP if left else 0
+    left += 3 * GAP if left else 0
     total = left + len(columns) * (width + gap) - gap, top + len(rows) * (height + gap) - gap
     if total[0] * total[1] > LARGEST:
         raise BadValue("grid", f"{total[0]}x{total[1]} pixels", f"at most {LARGEST} pixels", remedy="use fewer cells")
