@@ -45,8 +45,9 @@ def shown(row: dict[str, Any], folder: Path) -> Image.Image | Path:
     images = [Image.open(file).convert("RGB") for file in files]
     if row.get("times3"):
         return labelled(images * 9, [""] * 3, [""] * 3, gap=0)
-    if captions := row.get("captions"):
-        return sheet(images, captions)
+    if captions := row.get("captions"):  # numbers are given as pictures are done, so each says itself what it is
+        by_words = {image.info["parameters"].splitlines()[0]: image for image in images}
+        return sheet([by_words[words] for words in captions], captions)
     return images[0] if len(images) == 1 else labelled(images, row.get("labels", [""] * len(images)), [""])
 
 

@@ -37,7 +37,7 @@ def main(
     kit: Kit = None,
     device: Where = Device.AUTO,
     rate: Annotated[float, typer.Option(min=1e-6, max=1, help="Learning rate.")] = 5e-4,
-    rank: Annotated[int, typer.Option(min=1, help="Of the LoRA.")] = 21,
+    rank: Annotated[int, typer.Option(min=1, help="That is trained; the file keeps the best of it.")] = 21,
     pictures: Annotated[int, typer.Option(min=1, help="Curves of the teacher that are practised.")] = 2048,
     batch: Annotated[int, typer.Option(min=1, help="Curves a step.")] = 16,
 ) -> None:

@@ -127,7 +127,7 @@ def test_the_file_is_worn_by_every_layer_and_not_at_strength_0(tmp_path: Path, f
     unet = tiny_unet()
     plain = seen(unet)
     expected = seen(unet, factors.weights(dict(unet.named_parameters()), torch.float32))
-    network = read_network(factors.save(tmp_path / "few.safetensors", {}))
+    network = read_network(factors.save(tmp_path / "few.safetensors", {}, 3.0))
     fit = fitted(network, {"unet": unet})
     assert not fit.unused and not network.unknown and set(fit.parts["unet"].pieces) == set(factors.layers.values())
     with merged(unet, [(fit.parts["unet"], 1.0)]):
@@ -140,7 +140,7 @@ def test_the_file_is_worn_by_every_layer_and_not_at_strength_0(tmp_path: Path, f
 def test_diffusers_reads_the_same_of_the_file(tmp_path: Path, factors: Factors) -> None:
     unet: Any = tiny_unet()
     expected = seen(unet, factors.weights(dict(unet.named_parameters()), torch.float32))
-    state = load_file(factors.save(tmp_path / "few.safetensors", {}))
+    state = load_file(factors.save(tmp_path / "few.safetensors", {}, 3.0))
     theirs, alphas = _convert_non_diffusers_lora_to_diffusers(state)
     unet.load_lora_adapter(theirs, prefix="unet", network_alphas=alphas)
     assert (seen(unet) - expected).abs().max() < 2e-3

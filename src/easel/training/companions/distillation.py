@@ -49,7 +49,8 @@ class FewStepConfig:
 
     steps: int = 4
     teacher_steps: int = 12  # a multiple of `steps`
-    rank: int = 21  # what fits in 3 MB
+    rank: int = 21  # that is trained; the file keeps what of it changes most
+    megabytes: float = 3.0  # most that the file may take
     pictures: int = 2048  # curves of the teacher that are practised
     chunk: int = 128  # curves in a kept file
     batch: int = 16
@@ -255,7 +256,8 @@ def distil(
         both = torch.cat([torch.cat(part) for part in zip(taught.split(8), own.split(8), strict=True)])
         words = [SHEET_PROMPTS[n : n + 8] for n in range(0, len(SHEET_PROMPTS), 8)]
         write_sheet(folder / "sheet.png", both, [word for part in words for word in (*part, *part)])
-        factors.save(folder / FILE, facts(config, f"{step} steps of {config.batch} curves, out of {config.pictures}"))
+        told = facts(config, f"{step} steps of {config.batch} curves, out of {config.pictures}")
+        factors.save(folder / FILE, told, config.megabytes)
 
     train(factors, make_losses(unet, factors, curves, config), plan, folder, sheet)
     return factors

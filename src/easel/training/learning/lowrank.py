@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 PREFIX = "lora_unet_"
+OVERHEAD = 600  # bytes at most of a layer's three names and shapes in the file's header
 
 
 class Factors(nn.Module):
@@ -54,13 +55,42 @@ class Factors(nn.Module):
             )
         return found
 
-    def save(self, path: Path, metadata: Mapping[str, str]) -> Path:
-        """Writes the factors in float16 and returns the path."""
-        tensors: dict[str, torch.Tensor] = {}
+    @torch.no_grad()
+    def strongest(self, most: float) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
+        """The factors (down, up) by flat name that change the network most in `most` bytes of float16.
+
+        Each change is taken apart into its singular vectors; those with the greatest squares for their bytes stay, so
+        layers come to ranks of their own, and what hardly changes is left out.
+        """
+        parts: dict[str, tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = {}
+        worth: list[tuple[float, float, str]] = []
         for flat in self.layers:
-            down, up = self.down[flat].detach().half().contiguous(), self.up[flat].detach().half().contiguous()
-            tensors[f"{PREFIX}{flat}.lora_down.weight"] = down
-            tensors[f"{PREFIX}{flat}.lora_up.weight"] = up
+            up, down = self.up[flat].flatten(1).double(), self.down[flat].flatten(1).double()
+            left, small = torch.linalg.qr(up)
+            wide, short = torch.linalg.qr(down.T)
+            inner, sizes, outer = torch.linalg.svd(small @ short.T, full_matrices=False)
+            parts[flat] = left @ inner, sizes, outer @ wide.T
+            price = 2.0 * (len(up) + down.shape[1])
+            worth += [(float(size) ** 2 / price, price, flat) for size in sizes]
+        kept, room = dict.fromkeys(self.layers, 0), most - OVERHEAD * len(self.layers)
+        for value, price, flat in sorted(worth, reverse=True):
+            if value > 0 and price <= room:
+                kept[flat], room = kept[flat] + 1, room - price
+        found: dict[str, tuple[torch.Tensor, torch.Tensor]] = {}
+        for flat, rank in ((flat, rank) for flat, rank in kept.items() if rank):
+            left, sizes, right = (part.float() for part in parts[flat])
+            root = sizes[:rank].sqrt()
+            down = (root[:, None] * right[:rank]).view(rank, *self.down[flat].shape[1:])
+            up = (left[:, :rank] * root).view(-1, rank, *self.up[flat].shape[2:])
+            found[flat] = down, up
+        return found
+
+    def save(self, path: Path, metadata: Mapping[str, str], megabytes: float) -> Path:
+        """Writes the strongest factors that fit into a file of so many megabytes, in float16; returns the path."""
+        tensors: dict[str, torch.Tensor] = {}
+        for flat, (down, up) in self.strongest(megabytes * 1e6).items():
+            tensors[f"{PREFIX}{flat}.lora_down.weight"] = down.half().cpu().contiguous()
+            tensors[f"{PREFIX}{flat}.lora_up.weight"] = up.half().cpu().contiguous()
             tensors[f"{PREFIX}{flat}.alpha"] = torch.tensor(float(len(down)), dtype=torch.float16)
         path.parent.mkdir(parents=True, exist_ok=True)
         save_file(tensors, path, metadata=dict(metadata))
