@@ -94,7 +94,7 @@ def test_the_starters_own_upscaler_is_at_hand_and_beats_bicubic() -> None:
     """On pictures that the starter drew, made smaller; training/companions/enlarging.py measures compositions."""
     settings = read_settings(device="cpu")
     shelf = Shelf(Library(settings), settings)
-    sheet = Image.open(STARTER.parent / "sheet.png").convert("RGB").crop((0, 0, 512, 256))
+    sheet = Image.open(STARTER.parent / "sheet.webp").convert("RGB").crop((0, 0, 512, 256))
     small = sheet.resize((128, 64), Image.Resampling.BICUBIC)
     (found,), _ = performed(enlarge(Enlarge(upscaler="starter-x4", scale=4), [small]), shelf.load)
     ours, plain = difference(found, sheet), difference(small.resize(sheet.size, Image.Resampling.BICUBIC), sheet)

