@@ -28,7 +28,6 @@ from easel.training.companions.practice import Rows, decoded, encoded, kept_rows
 from easel.training.learning import checkpoint
 from easel.training.learning.loop import Losses, Plan, train
 from easel.training.learning.sheet import write_sheet
-from easel.training.networks.blocks import swift
 from easel.training.networks.export import half_copy
 from easel.training.networks.towers import Towers
 from easel.training.networks.unet import encode_text
@@ -124,7 +123,7 @@ def worn(unet: UNet2DConditionModel, adapter: MotionAdapter) -> UNetMotionModel:
     ):
         mine.motion_modules = own.motion_modules
     moving.mid_block.motion_modules = adapter.mid_block.motion_modules
-    return swift(moving).to(unet.device)
+    return moving.to(unet.device)
 
 
 def published(adapter: MotionAdapter) -> dict[str, torch.Tensor]:
