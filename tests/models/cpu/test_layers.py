@@ -111,7 +111,7 @@ def test_whole_models_predict_what_diffusers_layers_do(tmp_path: Path, linear: b
 
 def test_the_starter_s_layers_are_replaced_too() -> None:
     fused, plain = (load(identify(STARTER), read_settings(device="cpu", fused=fused)) for fused in (True, False))
-    assert off(predicted(fused), predicted(plain)) < 0.02
+    assert off(predicted(fused), predicted(plain)) < 0.03
 
 
 @torch.inference_mode()

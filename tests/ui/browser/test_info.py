@@ -12,6 +12,7 @@ from easel.core.request import Request
 from easel.jobs.following import wait_for
 from easel.media.metadata import encode
 from easel.ui.words import words_of
+from tests.tiny import starter_side
 from tests.ui.serving import Served
 
 SAY = words_of("en")
@@ -57,7 +58,9 @@ def test_its_settings_go_to_create(visit, drawn: Path) -> None:
 def test_the_picture_goes_to_enlarge(visit, drawn: Path) -> None:
     page = dropped(visit("/en/"), drawn)
     page.locator(".info-send").get_by_role("button", name=SAY("tab.enlarge"), exact=True).click()
-    expect(page.locator(".enlarge-size p")).to_have_text(SAY("enlarge.becomes", size="256 × 256"))
+    expect(page.locator(".enlarge-size p")).to_have_text(
+        SAY("enlarge.becomes", size=f"{2 * starter_side()} × {2 * starter_side()}")
+    )
 
 
 def test_a_silent_picture_and_what_is_none(visit, tmp_path: Path) -> None:
