@@ -16,6 +16,7 @@ from easel.core.errors import BadValue
 GAP = 4  # pixels between cells
 PAPER, INK, FAINT = (255, 255, 255), (20, 20, 20), (120, 120, 120)
 LARGEST = 16_384 * 16_384  # pixels of a sheet
+LONGEST = 400  # letters of a label
 # Fonts with Latin and Korean letters, the first that is there; Pillow's own has only Latin.
 FONTS = (
     "/usr/share/fonts/truetype/nanum/NanumGothic.ttf",
@@ -56,7 +57,7 @@ def labelled(
     width, height = max(image.width for image in images), max(image.height for image in images)
     size = max(11, min(28, width // 9))
     heads = [wrapped(label, size, width) for label in columns]
-    words = (word for label in rows for word in label[:400].split())
+    words = (word for label in rows for word in label[:LONGEST].split())
     beside = max(width // 2, 60, min(width, max((text_width(word, size) for word in words), default=0)))
     sides = [wrapped(label, size, beside) for label in rows]
     top = lines_height(heads, size) + (lines_height([wrapped(title, size, 10**6)], size) if title else 0)
@@ -113,7 +114,7 @@ def wrapped(text: str, size: int, width: int) -> list[str]:
     """Return a label in lines of at most `width` pixels, cut between words where that is possible."""
     lines: list[str] = []
     line = ""
-    for word in text[:400].split():
+    for word in text[:LONGEST].split():
         longer = f"{line} {word}".strip()
         if line and text_width(longer, size) > width:
             lines.append(line)

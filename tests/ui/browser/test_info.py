@@ -58,9 +58,8 @@ def test_its_settings_go_to_create(visit, drawn: Path) -> None:
 def test_the_picture_goes_to_enlarge(visit, drawn: Path) -> None:
     page = dropped(visit("/en/"), drawn)
     page.locator(".info-send").get_by_role("button", name=SAY("tab.enlarge"), exact=True).click()
-    expect(page.locator(".enlarge-size p")).to_have_text(
-        SAY("enlarge.becomes", size=f"{2 * starter_side()} × {2 * starter_side()}")
-    )
+    twice = 2 * starter_side()
+    expect(page.locator(".enlarge-size p")).to_have_text(SAY("enlarge.becomes", size=f"{twice} × {twice}"))
 
 
 def test_a_silent_picture_and_what_is_none(visit, tmp_path: Path) -> None:
